@@ -1,0 +1,20 @@
+import { defineConfig } from "tsup";
+
+export default defineConfig({
+  entry: {
+    index: "src/index.ts",
+    "adapters/postgres/index": "src/adapters/postgres/index.ts",
+    "adapters/redis/index": "src/adapters/redis/index.ts",
+    "adapters/rabbitmq/index": "src/adapters/rabbitmq/index.ts",
+    "adapters/memory/index": "src/adapters/memory/index.ts",
+    "conformance/index": "src/conformance/index.ts",
+    "cli/main": "src/cli/main.ts",
+  },
+  format: "esm",
+  target: "node22",
+  platform: "node",
+  splitting: true,
+  sourcemap: true,
+  clean: true,
+  dts: false,
+});
