@@ -1,3 +1,5 @@
+import { type JobIdType, jsonJobId } from "./job-id.js";
+import type { JobPatch, JobSnapshot, JobVersion } from "./job-snapshot.js";
 import type { JobStatus } from "./job-status.js";
 
 /** The type of every event, and its AMQP routing key by default. */
@@ -28,4 +30,35 @@ export interface JobEvent {
   /** The job's canonical id: events of one job are published in the order of their commits. */
   readonly jobId: string;
   readonly payload: JobEventPayload;
+}
+
+/** The event of one stored change. `id` is a UUIDv7 that the caller drew for this change and no other. */
+export function eventOf(
+  id: string,
+  idType: JobIdType,
+  previous: JobSnapshot,
+  next: JobVersion,
+  set: JobPatch,
+): JobEvent {
+  const errorCode = set.errorCode ?? undefined;
+  const errorMessage = set.errorMessage ?? undefined;
+  return {
+    id,
+    jobId: previous.id,
+    payload: {
+      event_id: id,
+      event_type: eventType,
+      timestamp: new Date(set.updatedAt).toISOString(),
+      job_id: jsonJobId(previous.id, idType),
+      status: next.status,
+      progress: next.progress,
+      attempt: next.attempt,
+      previous_status: previous.status,
+      previous_progress: previous.progress,
+      step: set.step === undefined ? previous.step : set.step,
+      message: set.message === undefined ? previous.message : set.message,
+      ...(errorCode === undefined ? {} : { error_code: errorCode }),
+      ...(errorMessage === undefined ? {} : { error_message: errorMessage }),
+    },
+  };
 }

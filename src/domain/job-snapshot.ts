@@ -1,5 +1,5 @@
 import type { JobStatus } from "./job-status.js";
-import type { JsonObject, JsonValue } from "./json.js";
+import { type JsonObject, type JsonValue, mergeJson } from "./json.js";
 
 /** What a decision is made from and what a compare-and-set compares: the three values that only the library changes. */
 export interface JobVersion {
@@ -43,4 +43,14 @@ export interface JobPatch {
   readonly startedAt?: number;
   readonly finishedAt?: number | null;
   readonly updatedAt: number;
+}
+
+/** The job after a write. */
+export function applyPatch(job: JobSnapshot, next: JobVersion, set: JobPatch): JobSnapshot {
+  return {
+    ...job,
+    ...next,
+    ...set,
+    metrics: set.metrics === undefined ? job.metrics : mergeJson(job.metrics ?? {}, set.metrics),
+  };
 }

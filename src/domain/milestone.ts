@@ -1,0 +1,11 @@
+const milestones = [0, 25, 50, 75, 100] as const;
+const notableStep = 10;
+
+/**
+ * Whether a stored change of progress within an attempt is worth an event: it crosses a milestone
+ * (`previous < m <= now`; 0 counts when progress is first written) or moves by 10 points or more.
+ */
+export function isNotable(previous: number, now: number, firstWritten: boolean): boolean {
+  const from = firstWritten ? -1 : previous;
+  return now - previous >= notableStep || milestones.some((milestone) => from < milestone && milestone <= now);
+}
