@@ -1,0 +1,39 @@
+import type { WorkerProgressError } from "../domain/errors.js";
+
+/** The abort signal of one attempt, made when somebody asks for it. */
+export class AttemptSignal {
+  readonly attempt: number;
+  #controller: AbortController | null = null;
+  #reason: WorkerProgressError | null = null;
+  #ended = false;
+
+  constructor(attempt: number) {
+    this.attempt = attempt;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#reason !== null) this.#controller.abort(this.#reason);
+    return this.#controller.signal;
+  }
+
+  /** Why the attempt should end; null while it should go on. The first reason stays. */
+  get reason(): WorkerProgressError | null {
+    return this.#reason;
+  }
+
+  abort(reason: WorkerProgressError): void {
+    if (this.#ended) return;
+    this.#reason ??= reason;
+    this.#controller?.abort(this.#reason);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Once the worker itself has ended the job, nothing aborts it any more. */
+  end(): void {
+    this.#ended = true;
+  }
+}

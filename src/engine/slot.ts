@@ -1,0 +1,131 @@
+import type { WorkerProgressError } from "../domain/errors.js";
+import type { JobSnapshot } from "../domain/job-snapshot.js";
+import type { JsonObject } from "../domain/json.js";
+import { coalesce, type ProgressUpdate } from "../domain/progress-update.js";
+import type { ProgressResult } from "../domain/progress-result.js";
+import type { AttemptSignal } from "./attempt-signal.js";
+import type { CommitTask } from "./committer.js";
+
+/** The shared answer of every throttled call: no allocation per call. */
+export const coalesced: Promise<ProgressResult> = Promise.resolve(Object.freeze({ outcome: "coalesced" as const }));
+
+/** What became of a change. */
+export type ChangeResult =
+  | { readonly kind: "stored"; readonly previous: JobSnapshot; readonly job: JobSnapshot }
+  | { readonly kind: "refused"; readonly error: WorkerProgressError };
+
+/** Work that does not wait for a window. */
+export type LaneItem =
+  | { readonly kind: "flush"; readonly settle: (result: ProgressResult) => void }
+  | {
+      readonly kind: "change";
+      readonly task: CommitTask;
+      /** The attempt the caller is bound to; null for the one the slot belongs to when its turn comes. */
+      readonly bound: number | null;
+      /** Monotonic milliseconds after which the caller is told that the storage is away. */
+      readonly deadline: number;
+      readonly settle: (result: ChangeResult) => void;
+    };
+
+/** All that a process keeps of one job: its newest unwritten progress, what it knows to be stored, and who waits. */
+export class Slot {
+  /** The id as the caller wrote it. */
+  readonly key: string;
+  /** The canonical id, once the type of the id column is known. */
+  id: string | null = null;
+  /** The stored job as last seen, without metrics and output; null when it has to be loaded. */
+  known: JobSnapshot | null = null;
+
+  /** The attempt this process began or first reported on; null when it belongs to none yet. */
+  attempt: number | null = null;
+  /** Set when this process began the attempt by `startJob`; stays until the next. */
+  signal: AttemptSignal | null = null;
+
+  /** Whether a report is only kept: its window runs, or a write is on its way. */
+  closed = false;
+  /** What a kept report is answered with. */
+  answer: Promise<ProgressResult> = coalesced;
+  /** Set while every report is refused, for the rest of a window. */
+  refusal: Promise<ProgressResult> | null = null;
+  /** The least percent that is not a decrease, as far as this process knows. */
+  floor = 0;
+  dirty = false;
+
+  windowRuns = false;
+  inFlight = false;
+  /** Where it stands in the line: "due" asks the throttle first, "ready" may write. */
+  queued: "no" | "due" | "ready" = "no";
+  /** Whether its window is acquired but a change was in flight when its turn came. */
+  owed = false;
+  urgent = false;
+  readonly lane: LaneItem[] = [];
+  /** Settles the call that opened the window. */
+  first: ((result: ProgressResult) => void) | null = null;
+  /** Monotonic milliseconds of the last call or write that was not throttled. */
+  lastActive = 0;
+
+  #percent = 0;
+  #step: string | undefined;
+  #message: string | undefined;
+  #metrics: JsonObject | undefined;
+
+  constructor(key: string) {
+    this.key = key;
+  }
+
+  /**
+   * The throttled call: keeps the newest and answers with the shared promise. Null when there is more to do than that.
+   * Nothing here reads a clock, starts a timer or allocates.
+   */
+  keep(percent: unknown, step: unknown, message: unknown, metrics: unknown): Promise<ProgressResult> | null {
+    if (
+      !this.dirty ||
+      !this.closed ||
+      typeof percent !== "number" ||
+      !(percent >= this.floor && percent <= 100) ||
+      metrics !== undefined ||
+      (step !== undefined && typeof step !== "string") ||
+      (message !== undefined && typeof message !== "string")
+    ) {
+      return null;
+    }
+    this.#percent = percent;
+    this.floor = percent;
+    if (step !== undefined) this.#step = step;
+    if (message !== undefined) this.#message = message;
+    return this.answer;
+  }
+
+  /** Takes a checked update in as the newest. */
+  offer(update: ProgressUpdate): void {
+    const newest = coalesce(this.newest(), update);
+    this.#percent = newest.percent;
+    this.#step = newest.step;
+    this.#message = newest.message;
+    this.#metrics = newest.metrics;
+    this.floor = newest.percent;
+    this.dirty = true;
+  }
+
+  /** Puts an update back that could not be written, behind what came since. */
+  restore(update: ProgressUpdate): void {
+    const since = this.newest();
+    if (since !== null) this.clear();
+    this.offer(update);
+    if (since !== null) this.offer(since);
+  }
+
+  /** The newest unwritten progress; null when all is written. */
+  newest(): ProgressUpdate | null {
+    return this.dirty
+      ? { percent: this.#percent, step: this.#step, message: this.#message, metrics: this.#metrics }
+      : null;
+  }
+
+  clear(): void {
+    this.dirty = false;
+    this.#step = undefined;
+    this.#message = undefined;
+    this.#metrics = undefined;
+  }
+}
