@@ -1,0 +1,47 @@
+import "./resolve-typescript.mjs";
+import { execFileSync, spawnSync } from "node:child_process";
+import type { Machine, ServerName } from "./server-plan.js";
+
+const { planServers, serverNames, howToGet } = await import("./server-plan.js");
+const { findRunning, dockerWorks } = await import("./server-search.js");
+const { findProgram, hasPrograms } = await import("./server-programs.js");
+
+const plan = planServers(await lookAround());
+switch (plan.kind) {
+  case "ready":
+    say("every server that the tests need is here");
+    break;
+  case "docker":
+    say(`${plan.missing.join(", ")} will run in Docker`);
+    break;
+  case "install":
+    say(`${plan.missing.join(", ")} missing, no Docker: installing Debian packages`);
+    for (const [program, ...args] of plan.commands) {
+      say([program, ...args].join(" "));
+      execFileSync(program, args, { stdio: "inherit" });
+    }
+    break;
+  case "impossible":
+    for (const name of plan.missing) console.error(howToGet(name));
+    process.exitCode = 1;
+}
+
+async function lookAround(): Promise<Machine> {
+  const available = new Set<ServerName>();
+  for (const name of serverNames) {
+    const found = await findRunning(name);
+    if (found === null && !hasPrograms(name)) continue;
+    say(`${name}: ${found?.how ?? "programs installed"}`);
+    available.add(name);
+  }
+  return {
+    available,
+    docker: available.size < serverNames.length && (await dockerWorks()),
+    apt: findProgram("apt-get") !== null,
+    root: process.getuid?.() === 0 ? "already" : spawnSync("sudo", ["-n", "true"]).status === 0 ? "sudo" : "no",
+  };
+}
+
+function say(line: string): void {
+  console.log(`servers: ${line}`);
+}

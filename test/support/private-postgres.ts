@@ -1,0 +1,41 @@
+import { execFileSync } from "node:child_process";
+import { chownSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { freePort } from "./free-port.js";
+import { type PrivateServer, runServer, serverFolder } from "./private-server.js";
+import { findProgram } from "./server-programs.js";
+
+/** Starts a PostgreSQL of the caller's own from the installed programs. */
+export async function startPostgres(): Promise<PrivateServer> {
+  const bin = dirname(findProgram("initdb") as string);
+  const folder = serverFolder("PostgreSQL");
+  const data = join(folder, "data");
+  const user = unprivileged();
+  if (user) chownSync(folder, user.uid, user.gid);
+  execFileSync(join(bin, "initdb"), ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], {
+    cwd: folder,
+    stdio: ["ignore", "ignore", "pipe"],
+    ...user,
+  });
+  const port = await freePort();
+  const settings = ["listen_addresses=127.0.0.1", `unix_socket_directories=${folder}`, "fsync=off"];
+  return runServer({
+    name: "PostgreSQL",
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    port,
+    folder,
+    command: {
+      program: join(bin, "postgres"),
+      args: ["-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])],
+      endSignal: "SIGINT",
+      ...user,
+    },
+  });
+}
+
+// PostgreSQL refuses to run as root.
+function unprivileged(): { uid: number; gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const id = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }));
+  return { uid: id("-u"), gid: id("-g") };
+}
