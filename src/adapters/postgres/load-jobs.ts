@@ -1,0 +1,42 @@
+import { type RawBuilder, sql } from "kysely";
+import type { JobSnapshot } from "../../domain/job-snapshot.js";
+import { readJobRow } from "./job-row.js";
+import type { MappedTable } from "./mapped-table.js";
+import type { Run } from "./run.js";
+import { sqlText } from "./sql-text.js";
+import type { ShapeColumn } from "./table-shape.js";
+
+/** Builds the statement that reads jobs by their ids. */
+export function loadStatement({ name, shape }: MappedTable): string {
+  const { id } = shape;
+  return sqlText(sql`
+    select ${id.name}::text as id, ${asText(shape.type)} as type, ${shape.status.name}::text as status,
+      coalesce(${shape.progress.name}, 0)::text as progress, coalesce(${shape.attempts.name}, 0)::text as attempts,
+      ${asText(shape.step)} as step, ${asText(shape.message)} as message, ${asText(shape.metrics)} as metrics,
+      ${asText(shape.output)} as output, ${asText(shape.errorCode)} as error_code,
+      ${asText(shape.errorMessage)} as error_message, ${asText(shape.cancelRequested)} as cancel_requested,
+      ${asMilliseconds(shape.progressAt)} as progress_at, ${asMilliseconds(shape.startedAt)} as started_at,
+      ${asMilliseconds(shape.finishedAt)} as finished_at, ${asMilliseconds(shape.updatedAt)} as updated_at
+    from ${name} where ${id.name} = any($1::text[]::${id.castTo}[])`);
+}
+
+/** Reads jobs by their ids in one statement. */
+export async function loadJobs(
+  run: Run,
+  table: MappedTable,
+  statement: string,
+  ids: readonly string[],
+): Promise<readonly JobSnapshot[]> {
+  if (ids.length === 0) return [];
+  const rows = await run(statement, [ids]);
+  return rows.map((row) => readJobRow(table, row));
+}
+
+function asText(column: ShapeColumn | undefined): RawBuilder<unknown> {
+  return column === undefined ? sql`null::text` : sql`${column.name}::text`;
+}
+
+/** The epoch of a timestamp without time zone is that of the same reading in UTC, whatever the session's time zone. */
+function asMilliseconds(column: ShapeColumn | undefined): RawBuilder<unknown> {
+  return column === undefined ? sql`null::text` : sql`floor(extract(epoch from ${column.name}) * 1000)::text`;
+}

@@ -1,0 +1,83 @@
+import type { PostgresPool, PostgresPoolClient } from "kysely";
+import { WorkerProgressError } from "../../domain/errors.js";
+import type { PGliteInstance, PgPool } from "./client-types.js";
+import { isStatementTimeout } from "./postgres-errors.js";
+
+const connectTimeoutMs = 5_000;
+const maxConnections = 5;
+
+/**
+ * Opens a pool that survives lost connections and never waits without bound.
+ * @throws {MISSING_DEPENDENCY} when pg is not installed
+ */
+export async function openPool(url: string, statementTimeoutMs: number): Promise<PostgresPool> {
+  const { default: pg } = await importClient("pg", () => import("pg"));
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: "worker-progress",
+    max: maxConnections,
+    connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: statementTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    allowExitOnIdle: true,
+  });
+  surviveLostConnections(pool);
+  return discardAfterTimeout(pool);
+}
+
+/**
+ * Opens an embedded PostgreSQL.
+ * @throws {MISSING_DEPENDENCY} when @electric-sql/pglite is not installed
+ */
+export async function openPGlite(url: string): Promise<PGliteInstance> {
+  const { PGlite } = await importClient("@electric-sql/pglite", () => import("@electric-sql/pglite"));
+  return PGlite.create(url);
+}
+
+/**
+ * Loads an optional client.
+ * @throws {MISSING_DEPENDENCY} when it is not installed
+ */
+export async function importClient<Module>(name: string, load: () => Promise<Module>): Promise<Module> {
+  try {
+    return await load();
+  } catch (cause) {
+    const code = (cause as { code?: unknown } | null)?.code;
+    if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") throw cause;
+    const message = `Cannot open the database: package "${name}" is not installed, run npm install ${name}`;
+    throw new WorkerProgressError("MISSING_DEPENDENCY", message, { cause });
+  }
+}
+
+/** A connection that drops is reported by the statement it drops under; unheard, its event would end the process too. */
+function surviveLostConnections(pool: PgPool): void {
+  const heard = () => {};
+  pool.on("error", heard);
+  pool.on("connect", (client: { on(event: "error", listener: () => void): unknown }) => client.on("error", heard));
+}
+
+/** After a timeout the answer may still be under way on the connection: it must not go back to the pool. */
+function discardAfterTimeout(pool: PgPool): PostgresPool {
+  return {
+    options: pool.options,
+    end: () => pool.end(),
+    connect: async () => discardingClient(await pool.connect()),
+  };
+}
+
+function discardingClient(client: PostgresPoolClient): PostgresPoolClient {
+  let timedOut = false;
+  const query = async (text: string, parameters: readonly unknown[]) => {
+    try {
+      return await client.query(text, parameters);
+    } catch (error) {
+      timedOut ||= isStatementTimeout(error);
+      throw error;
+    }
+  };
+  return {
+    query: query as PostgresPoolClient["query"],
+    release: (destroy) => client.release(destroy || timedOut),
+  };
+}
