@@ -1,42 +1,54 @@
 import "./resolve-typescript.mjs";
 import { execFileSync, spawnSync } from "node:child_process";
-import type { Machine, ServerName } from "./server-plan.js";
+import type { Machine, Plan, ServerName } from "./server-plan.js";
 
 const { planServers, serverNames, howToGet } = await import("./server-plan.js");
 const { findRunning, dockerWorks } = await import("./server-search.js");
 const { findProgram, hasPrograms } = await import("./server-programs.js");
 
-const plan = planServers(await lookAround());
-switch (plan.kind) {
-  case "ready":
-    say("every server that the tests need is here");
-    break;
-  case "docker":
-    say(`${plan.missing.join(", ")} will run in Docker`);
-    break;
-  case "install":
-    say(`${plan.missing.join(", ")} missing, no Docker: installing Debian packages`);
-    for (const [program, ...args] of plan.commands) {
-      say([program, ...args].join(" "));
-      execFileSync(program, args, { stdio: "inherit" });
-    }
-    break;
-  case "impossible":
-    for (const name of plan.missing) console.error(howToGet(name));
-    process.exitCode = 1;
+try {
+  carryOut(planServers(await lookAround()));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
+
+function carryOut(plan: Plan): void {
+  switch (plan.kind) {
+    case "ready":
+      say("every server that the tests need is here");
+      break;
+    case "docker":
+      say(`${plan.missing.join(", ")} will run in Docker`);
+      break;
+    case "install":
+      say(`${plan.missing.join(", ")} missing, no Docker: installing Debian packages`);
+      for (const [program, ...args] of plan.commands) {
+        say([program, ...args].join(" "));
+        execFileSync(program, args, { stdio: "inherit" });
+      }
+      break;
+    case "sharedOnly":
+      say(`tests that kill a server of their own will fail: no programs of ${plan.missing.join(", ")}, no Docker`);
+      break;
+    case "impossible":
+      for (const name of plan.missing) console.error(howToGet(name));
+      process.exitCode = 1;
+  }
 }
 
 async function lookAround(): Promise<Machine> {
-  const available = new Set<ServerName>();
+  const running = new Set<ServerName>();
   for (const name of serverNames) {
     const found = await findRunning(name);
-    if (found === null && !hasPrograms(name)) continue;
-    say(`${name}: ${found?.how ?? "programs installed"}`);
-    available.add(name);
+    if (found !== null) running.add(name);
+    say(`${name}: ${found?.how ?? (hasPrograms(name) ? "programs installed" : "not here")}`);
   }
+  const installed = new Set(serverNames.filter(hasPrograms));
   return {
-    available,
-    docker: available.size < serverNames.length && (await dockerWorks()),
+    running,
+    installed,
+    docker: installed.size < serverNames.length && (await dockerWorks()),
     apt: findProgram("apt-get") !== null,
     root: process.getuid?.() === 0 ? "already" : spawnSync("sudo", ["-n", "true"]).status === 0 ? "sudo" : "no",
   };

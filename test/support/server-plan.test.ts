@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { howToGet, type Machine, planServers, serverNames } from "./server-plan.js";
 
-const bare: Machine = { available: new Set(), docker: false, apt: true, root: "already" };
+const bare: Machine = { running: new Set(), installed: new Set(), docker: false, apt: true, root: "already" };
 
 describe("planning the servers of a test run", () => {
-  test("nothing is installed where every server is available", () => {
-    expect(planServers({ ...bare, available: new Set(serverNames) })).toEqual({ kind: "ready" });
+  test("nothing is done where the programs of every server are installed", () => {
+    expect(planServers({ ...bare, installed: new Set(serverNames) })).toEqual({ kind: "ready" });
   });
 
   test("Docker is preferred to installing packages", () => {
@@ -13,7 +13,7 @@ describe("planning the servers of a test run", () => {
   });
 
   test("only what is missing is installed", () => {
-    expect(planServers({ ...bare, available: new Set(["Redis"]) })).toEqual({
+    expect(planServers({ ...bare, installed: new Set(["Redis"]) })).toEqual({
       kind: "install",
       missing: ["PostgreSQL", "RabbitMQ"],
       commands: [
@@ -45,6 +45,16 @@ describe("planning the servers of a test run", () => {
     { ...bare, apt: false },
   ])("a machine without the means is told so: $apt, $root", (machine) => {
     expect(planServers(machine)).toEqual({ kind: "impossible", missing: serverNames });
+  });
+
+  test("running servers alone will do where nothing can be installed, and what is nowhere is named", () => {
+    const stuck = { ...bare, root: "no" } as const;
+    const missing = serverNames;
+    expect(planServers({ ...stuck, running: new Set(serverNames) })).toEqual({ kind: "sharedOnly", missing });
+    expect(planServers({ ...stuck, running: new Set(["PostgreSQL", "Redis"]) })).toEqual({
+      kind: "impossible",
+      missing: ["RabbitMQ"],
+    });
   });
 
   test("the way to get a server names its variable, port and package", () => {

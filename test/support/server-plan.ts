@@ -13,8 +13,10 @@ export const servers = {
 
 /** What a look around the machine showed. */
 export interface Machine {
-  /** Servers that answer, or whose programs are installed. */
-  readonly available: ReadonlySet<ServerName>;
+  /** Servers that answer. */
+  readonly running: ReadonlySet<ServerName>;
+  /** Servers whose programs are installed, so that tests can start private ones, to kill. */
+  readonly installed: ReadonlySet<ServerName>;
   readonly docker: boolean;
   /** Whether apt-get is here (Debian, Ubuntu and kin). */
   readonly apt: boolean;
@@ -27,6 +29,8 @@ export type Plan =
   | { readonly kind: "ready" }
   | { readonly kind: "docker"; readonly missing: readonly ServerName[] }
   | { readonly kind: "install"; readonly missing: readonly ServerName[]; readonly commands: readonly Command[] }
+  /** What runs can be used, but tests that kill a server of their own will fail. */
+  | { readonly kind: "sharedOnly"; readonly missing: readonly ServerName[] }
   | { readonly kind: "impossible"; readonly missing: readonly ServerName[] };
 
 /** A program and its arguments. */
@@ -34,10 +38,13 @@ export type Command = readonly [string, ...string[]];
 
 /** Decides what to do; does nothing itself. */
 export function planServers(machine: Machine): Plan {
-  const missing = serverNames.filter((name) => !machine.available.has(name));
+  const missing = serverNames.filter((name) => !machine.installed.has(name));
   if (missing.length === 0) return { kind: "ready" };
   if (machine.docker) return { kind: "docker", missing };
-  if (!machine.apt || machine.root === "no") return { kind: "impossible", missing };
+  if (!machine.apt || machine.root === "no") {
+    const nowhere = missing.filter((name) => !machine.running.has(name));
+    return nowhere.length > 0 ? { kind: "impossible", missing: nowhere } : { kind: "sharedOnly", missing };
+  }
   return { kind: "install", missing, commands: installCommands(missing, machine.root === "sudo") };
 }
 

@@ -46,6 +46,7 @@ export async function startProcess(command: ServerCommand): Promise<ServerProces
   child.unref();
   void gone.then(() => guard.dismiss());
   const kill = async () => {
+    child.ref();
     const family = [...descendants(pid), pid];
     for (const each of family) signal(each, "SIGKILL");
     await gone;
@@ -58,6 +59,7 @@ export async function startProcess(command: ServerCommand): Promise<ServerProces
     },
     kill,
     async end() {
+      child.ref();
       signal(pid, command.endSignal);
       const late = setTimeout(() => void kill(), 10_000);
       await gone;
