@@ -8,7 +8,7 @@ import type { Clock } from "../ports/clock.js";
 import type { Log } from "../ports/log.js";
 import type { ThrottleAdapter } from "../ports/throttle.js";
 import { AttemptSignal } from "./attempt-signal.js";
-import { type Committer, type CommitTask, commitTask } from "./committer.js";
+import { type CommitTask, type Committer, commitTask } from "./committer.js";
 import { Fifo } from "./fifo.js";
 import { refusalFrom } from "./refusal.js";
 import { type ChangeResult, coalesced, type LaneItem, type Slot } from "./slot.js";
@@ -447,7 +447,9 @@ function observe(slot: Slot): void {
 }
 
 function cancelled(key: string): WorkerProgressError {
-  return new WorkerProgressError("JOB_CANCELLED", `Job "${key}" is to be cancelled: somebody requested it`, { jobId: key });
+  return new WorkerProgressError("JOB_CANCELLED", `Job "${key}" is to be cancelled: somebody requested it`, {
+    jobId: key,
+  });
 }
 
 function endsAttempt(error: WorkerProgressError): boolean {

@@ -129,8 +129,8 @@ export class Committer {
     const { slot } = task;
     if (slot.id === null) {
       const canonical = canonicalJobId(slot.key, traits.idType);
-      if (!canonical.ok) return refuse(task, "INVALID_ARGUMENT", canonical.problem);
-      slot.id = canonical.id;
+      if (canonical.ok) slot.id = canonical.id;
+      else refuse(task, "INVALID_ARGUMENT", canonical.problem);
     }
     // A start answers what the attempt before left, which known state does not hold in full.
     const knows = transaction === undefined && !task.ambiguous && task.command.change.kind !== "start";
@@ -167,7 +167,8 @@ export class Committer {
       if (task.result !== null) continue;
       task.job = jobs.get(idOf(task)) ?? null;
       task.fresh = true;
-      if (task.job === null) refuse(task, "JOB_NOT_FOUND", "there is no such job; create its row before reporting on it");
+      if (task.job === null)
+        refuse(task, "JOB_NOT_FOUND", "there is no such job; create its row before reporting on it");
       else if (transaction === undefined) remember(task.slot, task.job);
     }
   }
@@ -184,7 +185,7 @@ export class Committer {
       const some = tasks.map((task) => byTask.get(task) as Step);
       const writes = some.map(({ write }) => (viaOutbox ? write : { ...write, event: null }));
       const answers = await this.#bounded(storage.commit(writes, transaction));
-      answers.forEach((answer, i) => outcomes.set(some[i] as Step, answer));
+      for (const [i, answer] of answers.entries()) outcomes.set(some[i] as Step, answer);
     });
     return steps.map((step) => outcomes.get(step));
   }

@@ -1,5 +1,5 @@
 import type { Change } from "../domain/command.js";
-import { WorkerProgressError } from "../domain/errors.js";
+import type { WorkerProgressError } from "../domain/errors.js";
 import type { JobSnapshot } from "../domain/job-snapshot.js";
 import { checkJsonObject } from "../domain/json.js";
 import type { Limits } from "../domain/limits.js";

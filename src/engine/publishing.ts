@@ -53,7 +53,9 @@ export class Publishing {
 
   #count(published: number, dropped: number, kept: boolean): void {
     if (dropped > 0 && this.#dropped === 0) {
-      this.#log.warn('An event was let go because no queue is bound for it; pass unroutable "keep" to hold such events');
+      this.#log.warn(
+        'An event was let go because no queue is bound for it; pass unroutable "keep" to hold such events',
+      );
     }
     if (kept) this.#log.warn("Events wait in the outbox because no queue is bound for them");
     this.#published += published;

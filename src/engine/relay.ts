@@ -113,7 +113,9 @@ export class Relay implements EventDelivery {
       return end;
     } catch (error) {
       await Promise.allSettled(inFlight);
-      this.#options.log.warn("The relay failed and tries again", { reason: error instanceof Error ? error.message : error });
+      this.#options.log.warn("The relay failed and tries again", {
+        reason: error instanceof Error ? error.message : error,
+      });
       await outbox.release(owner).catch(() => {});
       return "stuck";
     }

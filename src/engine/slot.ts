@@ -1,8 +1,8 @@
 import type { WorkerProgressError } from "../domain/errors.js";
 import type { JobSnapshot } from "../domain/job-snapshot.js";
 import type { JsonObject } from "../domain/json.js";
-import { coalesce, type ProgressUpdate } from "../domain/progress-update.js";
 import type { ProgressResult } from "../domain/progress-result.js";
+import { coalesce, type ProgressUpdate } from "../domain/progress-update.js";
 import type { AttemptSignal } from "./attempt-signal.js";
 import type { CommitTask } from "./committer.js";
 

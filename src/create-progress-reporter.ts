@@ -1,0 +1,222 @@
+import { v7 as uuidv7 } from "uuid";
+import { inProcessPublisher } from "./adapters/memory/in-process-publisher.js";
+import { memoryDedupe } from "./adapters/memory/memory-dedupe.js";
+import { memoryThrottle } from "./adapters/memory/memory-throttle.js";
+import { isPostgresSource, type PostgresSource, postgresStorage } from "./adapters/postgres/index.js";
+import { isRabbitmqSource, type RabbitmqSource, rabbitmqPublisher } from "./adapters/rabbitmq/index.js";
+import { isRedisSource, type RedisSource, redisDedupe, redisThrottle } from "./adapters/redis/index.js";
+import type { BackoffPolicy } from "./domain/backoff.js";
+import { Batcher } from "./engine/batcher.js";
+import { Committer } from "./engine/committer.js";
+import { DirectDelivery } from "./engine/direct-delivery.js";
+import type { EventDelivery } from "./engine/event-delivery.js";
+import { JobReader } from "./engine/job-reader.js";
+import { ProgressEngine } from "./engine/progress-engine.js";
+import { Publishing } from "./engine/publishing.js";
+import { Relay } from "./engine/relay.js";
+import { Slots } from "./engine/slots.js";
+import { Unrelayed } from "./engine/unrelayed.js";
+import { type ParsedOptions, parseOptions, type ReporterOptions } from "./options.js";
+import type { Clock } from "./ports/clock.js";
+import type { DedupeAdapter } from "./ports/dedupe.js";
+import type { PublisherAdapter } from "./ports/publisher.js";
+import type { StorageAdapter } from "./ports/storage.js";
+import type { ThrottleAdapter } from "./ports/throttle.js";
+import type { ProgressReporter } from "./reporter/progress-reporter.js";
+import { reporterOver } from "./reporter/reporter.js";
+import { systemClock } from "./system-clock.js";
+
+/** Where jobs are: a pg `Pool`, a `Kysely`, a PGlite, a URL, or an adapter. */
+export type DatabaseArgument = PostgresSource | StorageAdapter;
+/** Where windows are shared: an ioredis `Redis` or `Cluster`, a URL, or an adapter. */
+export type RedisArgument = RedisSource | ThrottleAdapter;
+/** Where events go: an amqplib `ChannelModel`, a factory of one, a URL, or an adapter. */
+export type AmqpArgument = RabbitmqSource | PublisherAdapter;
+
+const storageBackoff: BackoffPolicy = { firstMs: 50, maxMs: 1_000 };
+const publisherBackoff: BackoffPolicy = { firstMs: 100, maxMs: 2_000 };
+
+/**
+ * Creates a reporter. Each argument is a client, a URL, an adapter, or nothing; what is passed in stays open at
+ * `close()`, what is opened from a URL is closed.
+ *
+ * Without `db` jobs are in an embedded PGlite, made and migrated on first use. Without `redis` windows hold per process.
+ * Without `amqp` events of an embedded reporter go to listeners in the process; with a `db` they wait in the outbox for a
+ * process that has a publisher.
+ *
+ * @throws TypeError for an argument of no known kind, and for an unknown or wrong option, which it names
+ * @example
+ * const { startJob, progress, completeJob } = createProgressReporter(pool, redis, amqp);
+ */
+export function createProgressReporter(
+  db?: DatabaseArgument | null,
+  redis?: RedisArgument | null,
+  amqp?: AmqpArgument | null,
+  options: ReporterOptions = {},
+): ProgressReporter {
+  const parsed = parseOptions(options);
+  const clock = systemClock;
+  const opened: { close(): Promise<void> }[] = [];
+  const own = <T extends { close(): Promise<void> }>(adapter: T): T => {
+    opened.push(adapter);
+    return adapter;
+  };
+  const storage = storageOf(db, parsed, own);
+  const throttle = throttleOf(redis, parsed, own);
+  const publisher = publisherOf(db, amqp, parsed, own);
+  const delivery = deliveryOf(storage, publisher, redis, parsed, clock, own);
+  const { limits, log, windowMs, batchSize, concurrency, storageTimeoutMs } = parsed;
+  const committer = new Committer({
+    storage,
+    clock,
+    limits,
+    storageTimeoutMs,
+    newEventId: uuidv7,
+    viaOutbox: delivery.viaOutbox,
+    onEvents: (events) => delivery.committed(events),
+  });
+  const batcher = new Batcher({
+    committer,
+    throttle,
+    clock,
+    log,
+    random: Math.random,
+    windowMs,
+    batchSize,
+    concurrency,
+    backoff: storageBackoff,
+  });
+  const slots = new Slots({ clock, idleMs: parsed.idleMs, maxIdle: parsed.maxIdleJobs });
+  const { changeTimeoutMs, maxDeferredJobs, closeTimeoutMs } = parsed;
+  const engine = new ProgressEngine({
+    slots,
+    batcher,
+    committer,
+    delivery,
+    clock,
+    limits,
+    changeTimeoutMs,
+    maxDeferredJobs,
+  });
+  delivery.start();
+  const release = async () => {
+    await Promise.all(opened.map((adapter) => adapter.close()));
+  };
+  const reader = new JobReader(storage);
+  return reporterOver({ engine, reader, storage, delivery, clock, log, limits, closeTimeoutMs, release });
+}
+
+type Own = <T extends { close(): Promise<void> }>(adapter: T) => T;
+
+function storageOf(db: DatabaseArgument | null | undefined, options: ParsedOptions, own: Own): StorageAdapter {
+  if (isAdapter<StorageAdapter>(db, "commit", "load")) return db;
+  const outbox = options.delivery === "outbox";
+  if (db === undefined || db === null)
+    return own(embedded(postgresStorage("memory://", { outbox, ...options.postgres })));
+  if (isPostgresSource(db)) return own(postgresStorage(db, { outbox, ...options.postgres }));
+  throw unknownArgument("db", db, "a pg Pool, a Kysely, a PGlite, a postgres:// URL or a StorageAdapter");
+}
+
+function throttleOf(redis: RedisArgument | null | undefined, options: ParsedOptions, own: Own): ThrottleAdapter {
+  if (isAdapter<ThrottleAdapter>(redis, "acquire")) return redis;
+  if (redis === undefined || redis === null) return own(memoryThrottle());
+  if (isRedisSource(redis)) return own(redisThrottle(redis, { log: options.log, ...options.redis }));
+  throw unknownArgument("redis", redis, "an ioredis Redis or Cluster, a redis:// URL or a ThrottleAdapter");
+}
+
+function publisherOf(
+  db: DatabaseArgument | null | undefined,
+  amqp: AmqpArgument | null | undefined,
+  options: ParsedOptions,
+  own: Own,
+): PublisherAdapter | null {
+  if (isAdapter<PublisherAdapter>(amqp, "publish", "setup")) return amqp;
+  if (amqp === undefined || amqp === null) return db === undefined || db === null ? own(inProcessPublisher()) : null;
+  if (isRabbitmqSource(amqp)) return own(rabbitmqPublisher(amqp, { log: options.log, ...options.rabbitmq }));
+  throw unknownArgument(
+    "amqp",
+    amqp,
+    "an amqplib ChannelModel, a factory of one, an amqp:// URL or a PublisherAdapter",
+  );
+}
+
+function deliveryOf(
+  storage: StorageAdapter,
+  publisher: PublisherAdapter | null,
+  redis: RedisArgument | null | undefined,
+  options: ParsedOptions,
+  clock: Clock,
+  own: Own,
+): EventDelivery {
+  const { log, delivery, relay } = options;
+  const random = Math.random;
+  if (delivery === "direct") {
+    if (publisher === null) throw new TypeError('Cannot create a progress reporter: delivery "direct" needs amqp');
+    return new DirectDelivery({
+      publishing: new Publishing(publisher, "drop", log),
+      dedupe: own(dedupeOf(redis, options)),
+      clock,
+      log,
+      random,
+      batchSize: relay.batchSize,
+      maxWaiting: 10_000,
+      rememberMs: 3_600_000,
+      backoff: publisherBackoff,
+    });
+  }
+  if (storage.outbox === null) {
+    throw new TypeError('Cannot create a progress reporter: the storage keeps no outbox; pass delivery "direct"');
+  }
+  if (publisher === null) return new Unrelayed(log);
+  const publishing = new Publishing(publisher, options.unroutable, log);
+  return new Relay({
+    outbox: storage.outbox,
+    publishing,
+    clock,
+    log,
+    random,
+    owner: uuidv7(),
+    ...relay,
+    depth: 4,
+    backoff: publisherBackoff,
+  });
+}
+
+function dedupeOf(redis: RedisArgument | null | undefined, options: ParsedOptions): DedupeAdapter {
+  return isRedisSource(redis) ? redisDedupe(redis, { log: options.log, ...options.redis }) : memoryDedupe();
+}
+
+/** An embedded storage makes its tables itself: there is nobody else to. */
+function embedded(storage: StorageAdapter): StorageAdapter {
+  let migrated: Promise<void> | null = null;
+  const prepare = async () => {
+    migrated ??= storage.schema.migrate();
+    await migrated;
+    return storage.prepare();
+  };
+  return {
+    ...bound(storage),
+    outbox: storage.outbox,
+    schema: storage.schema,
+    prepare,
+  };
+}
+
+function bound(storage: StorageAdapter): Pick<StorageAdapter, "load" | "commit" | "create" | "close"> {
+  return {
+    load: (ids, transaction) => storage.load(ids, transaction),
+    commit: (writes, transaction) => storage.commit(writes, transaction),
+    create: (job) => storage.create(job),
+    close: () => storage.close(),
+  };
+}
+
+function isAdapter<T extends object>(value: unknown, ...methods: readonly (keyof T & string)[]): value is T {
+  if (typeof value !== "object" || value === null) return false;
+  return methods.every((method) => typeof (value as Record<string, unknown>)[method] === "function");
+}
+
+function unknownArgument(name: string, value: unknown, expected: string): TypeError {
+  const shown = typeof value === "string" ? "a string that is no such URL" : typeof value;
+  return new TypeError(`Cannot create a progress reporter: ${name} must be ${expected}, got ${shown}`);
+}
