@@ -14,7 +14,7 @@ export default defineConfig({
   target: "node22",
   platform: "node",
   splitting: true,
-  sourcemap: true,
   clean: true,
   dts: false,
+  skipNodeModulesBundle: true,
 });
