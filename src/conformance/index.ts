@@ -1,2 +1,14 @@
+export {
+  type DedupeConformanceOptions,
+  type DedupeSupports,
+  type DedupeUnderTest,
+  dedupeConformance,
+} from "./dedupe-conformance.js";
 export { type StorageConformanceOptions, storageConformance } from "./storage-conformance.js";
 export type { RegisterTest, StorageSupports, StorageUnderTest } from "./storage-under-test.js";
+export {
+  type ThrottleConformanceOptions,
+  type ThrottleSupports,
+  type ThrottleUnderTest,
+  throttleConformance,
+} from "./throttle-conformance.js";
