@@ -34,10 +34,10 @@ export interface ServerDatabase extends TestDatabase {
   reset(setup?: string): Promise<void>;
 }
 
-export async function serverDatabase(): Promise<ServerDatabase> {
+export async function serverDatabase(settings: pg.PoolConfig = {}): Promise<ServerDatabase> {
   const database = await testDatabase();
-  const pool = quietPool({ connectionString: database.url, max: 20 });
-  const otherPool = quietPool({ connectionString: database.url });
+  const pool = quietPool({ connectionString: database.url, max: 20, ...settings });
+  const otherPool = quietPool({ connectionString: database.url, ...settings });
   const plugins = [new CamelCasePlugin({ maintainNestedObjectKeys: false })];
   return {
     url: database.url,
@@ -46,7 +46,7 @@ export async function serverDatabase(): Promise<ServerDatabase> {
     camelCase: new Kysely({ dialect: new PostgresDialect({ pool }), plugins }),
     async reset(setup = "") {
       const { rows } = await pool.query(
-        "select quote_ident(nspname) as name from pg_namespace where nspname not like 'pg\\_%' and nspname <> 'information_schema'",
+        "select quote_ident(nspname)::text as name from pg_namespace where nspname not like 'pg\\_%' and nspname <> 'information_schema'",
       );
       const drops = rows.map(({ name }) => `drop schema ${name} cascade;`);
       await pool.query(`set client_min_messages = warning; ${drops.join(" ")} create schema public; ${setup}`);
