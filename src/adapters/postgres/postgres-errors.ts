@@ -17,6 +17,8 @@ const schemaStates = new Set([
   "42P01", // table
   "42703", // column
   "42704", // type
+  "42804", // a type that has changed
+  "42883", // an operator for a type that has changed
   "42501", // permission
 ]);
 const retryableSystemCodes = new Set([
