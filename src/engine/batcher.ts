@@ -158,8 +158,11 @@ export class Batcher {
       slot.queued = "no";
       if (slot.windowRuns || slot.inFlight || !slot.dirty) continue;
       const key = identify(slot, idType);
-      if (slots.has(key)) this.#startWindow(slot, this.#options.windowMs);
-      else slots.set(key, slot);
+      if (!slots.has(key)) slots.set(key, slot);
+      else {
+        this.#startWindow(slot, this.#options.windowMs);
+        settleFirst(slot, { outcome: "coalesced" });
+      }
     }
     await this.#acquire(slots);
     this.#gating = false;

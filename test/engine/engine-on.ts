@@ -1,0 +1,183 @@
+import { Windows } from "../../src/domain/window.js";
+import { Batcher } from "../../src/engine/batcher.js";
+import { Committer } from "../../src/engine/committer.js";
+import { DirectDelivery } from "../../src/engine/direct-delivery.js";
+import type { EventDelivery } from "../../src/engine/event-delivery.js";
+import { JobReader } from "../../src/engine/job-reader.js";
+import { ProgressEngine } from "../../src/engine/progress-engine.js";
+import { Publishing, type Unroutable } from "../../src/engine/publishing.js";
+import { Relay } from "../../src/engine/relay.js";
+import { Slots } from "../../src/engine/slots.js";
+import { type ParsedOptions, parseOptions, type ReporterOptions } from "../../src/options.js";
+import type { Clock } from "../../src/ports/clock.js";
+import type { DedupeAdapter } from "../../src/ports/dedupe.js";
+import type { ThrottleAdapter } from "../../src/ports/throttle.js";
+import type { ProgressReporter } from "../../src/reporter/progress-reporter.js";
+import { reporterOver } from "../../src/reporter/reporter.js";
+import { InMemoryStorage } from "../support/in-memory-storage.js";
+import { RecordingPublisher } from "../support/recording-publisher.js";
+import { SimulatedClock } from "../support/simulated-clock.js";
+
+/** Warnings, as an operator reads them. */
+export class RecordingLog {
+  readonly warnings: string[] = [];
+
+  warn(message: string): void {
+    this.warnings.push(message);
+  }
+}
+
+/** Windows that engines share, counting round trips. */
+export class SharedWindows implements ThrottleAdapter {
+  /** The keys of every round trip. */
+  readonly asked: (readonly string[])[] = [];
+  /** Answers instead of the windows, where set. */
+  answer: ((key: string) => number) | null = null;
+  readonly #clock: Clock;
+  readonly #windows = new Windows();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async acquire(keys: readonly string[], windowMs: number): Promise<readonly number[]> {
+    this.asked.push(keys);
+    return keys.map((key) => this.answer?.(key) ?? this.#windows.acquire(key, this.#clock.monotonic(), windowMs));
+  }
+
+  async close(): Promise<void> {}
+}
+
+export interface EngineParts {
+  readonly clock?: SimulatedClock;
+  readonly storage?: InMemoryStorage;
+  readonly throttle?: ThrottleAdapter;
+  readonly publisher?: RecordingPublisher;
+  readonly dedupe?: DedupeAdapter;
+  readonly options?: Omit<ReporterOptions, "log">;
+  /** Draws the spread of waits, 0–1. */
+  readonly random?: () => number;
+  /** Told apart in event ids and leases. */
+  readonly name?: string;
+}
+
+/** An engine with its reporter, on parts that a test can watch and break. */
+export interface EngineUnderTest {
+  readonly clock: SimulatedClock;
+  readonly storage: InMemoryStorage;
+  readonly throttle: ThrottleAdapter;
+  readonly publisher: RecordingPublisher;
+  readonly log: RecordingLog;
+  readonly engine: ProgressEngine;
+  readonly delivery: EventDelivery;
+  readonly reporter: ProgressReporter;
+}
+
+const backoff = { firstMs: 50, maxMs: 1_000 };
+let engines = 0;
+
+/** Wires an engine as the composition root does, on a simulated clock and ports in memory. */
+export function engineOn(parts: EngineParts = {}): EngineUnderTest {
+  const clock = parts.clock ?? new SimulatedClock();
+  const storage = parts.storage ?? new InMemoryStorage(clock);
+  const throttle = parts.throttle ?? new SharedWindows(clock);
+  const publisher = parts.publisher ?? new RecordingPublisher();
+  const { random = () => 0.5, name = `engine ${++engines}`, dedupe = null } = parts;
+  const log = new RecordingLog();
+  const options = parseOptions({ ...parts.options, log });
+  const { limits, windowMs, batchSize, concurrency, storageTimeoutMs, closeTimeoutMs } = options;
+  const delivery = deliveryOver({ clock, storage, publisher, dedupe, options, random, name });
+  let events = 0;
+  const committer = new Committer({
+    storage,
+    clock,
+    limits,
+    storageTimeoutMs,
+    newEventId: () => `${name}, event ${++events}`,
+    viaOutbox: delivery.viaOutbox,
+    onEvents: (committed) => delivery.committed(committed),
+  });
+  const batching = { committer, throttle, clock, log, random, windowMs, batchSize, concurrency, backoff };
+  const batcher = new Batcher(batching);
+  const slots = new Slots({ clock, idleMs: options.idleMs, maxIdle: options.maxIdleJobs });
+  const { changeTimeoutMs, maxDeferredJobs } = options;
+  const engine = new ProgressEngine({
+    slots,
+    batcher,
+    committer,
+    delivery,
+    clock,
+    limits,
+    changeTimeoutMs,
+    maxDeferredJobs,
+  });
+  delivery.start();
+  const reporter = reporterOver({
+    engine,
+    reader: new JobReader(storage),
+    storage,
+    delivery,
+    clock,
+    log,
+    limits,
+    closeTimeoutMs,
+    release: () => publisher.close(),
+  });
+  return { clock, storage, throttle, publisher, log, engine, delivery, reporter };
+}
+
+interface DeliveryParts {
+  readonly clock: Clock;
+  readonly storage: InMemoryStorage;
+  readonly publisher: RecordingPublisher;
+  readonly dedupe: DedupeAdapter | null;
+  readonly options: ParsedOptions;
+  readonly random: () => number;
+  readonly name: string;
+}
+
+function deliveryOver({ clock, storage, publisher, dedupe, options, random, name }: DeliveryParts): EventDelivery {
+  const { log, relay } = options;
+  const unroutable: Unroutable = dedupe === null ? options.unroutable : "drop";
+  const publishing = new Publishing(publisher, unroutable, log);
+  if (dedupe !== null) {
+    const { batchSize } = relay;
+    const memory = { maxWaiting: 10_000, rememberMs: 3_600_000 };
+    return new DirectDelivery({ publishing, dedupe, clock, log, random, batchSize, ...memory, backoff });
+  }
+  return new Relay({
+    outbox: storage.outbox,
+    publishing,
+    clock,
+    log,
+    random,
+    owner: name,
+    ...relay,
+    depth: 4,
+    backoff,
+  });
+}
+
+/** Creates pending jobs of these ids. */
+export function withJobs(storage: InMemoryStorage, ...ids: readonly string[]): void {
+  for (const id of ids) storage.put(id);
+}
+
+/** The percents that were written to a job, in order. */
+export function percentsOf(storage: InMemoryStorage, id: string): readonly number[] {
+  return storage.writesOf(id).map((entry) => entry.write.next.progress);
+}
+
+/** What a promise has come to: undefined while it is pending. */
+export function watch<T>(promise: Promise<T>): { readonly value: T | undefined; readonly error: unknown } {
+  const seen: { value: T | undefined; error: unknown } = { value: undefined, error: undefined };
+  promise.then(
+    (value) => {
+      seen.value = value;
+    },
+    (error: unknown) => {
+      seen.error = error;
+    },
+  );
+  return seen;
+}

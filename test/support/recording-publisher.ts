@@ -1,0 +1,56 @@
+import { WorkerProgressError } from "../../src/domain/errors.js";
+import type { JobEvent } from "../../src/domain/event.js";
+import type { PublisherAdapter, PublishOutcome } from "../../src/ports/publisher.js";
+import { Gate } from "./in-memory-outbox.js";
+
+/** A publisher that keeps what arrives, and fails on demand. */
+export class RecordingPublisher implements PublisherAdapter {
+  /** Every event that arrived, redeliveries too. */
+  readonly arrivals: JobEvent[] = [];
+  /** How many events each call had that arrived. */
+  readonly batches: number[] = [];
+  /** Makes publishing wait until it is opened. */
+  readonly gate = new Gate();
+  setups = 0;
+  closes = 0;
+  /** Every call rejects while it is set. */
+  away = false;
+  /** Whether a call to publish fails, and whether its events arrived all the same: decided for each. */
+  failing: () => "before" | "after" | null = () => null;
+  unroutable: (event: JobEvent) => boolean = () => false;
+  readonly #failures: ("before" | "after" | null)[] = [];
+
+  /** Each id once, in the order of its first arrival. */
+  get firstArrivals(): readonly JobEvent[] {
+    return [...new Map(this.arrivals.map((event) => [event.id, event])).values()];
+  }
+
+  /** What becomes of the next calls: null for success. */
+  next(...failures: readonly ("before" | "after" | null)[]): void {
+    this.#failures.push(...failures);
+  }
+
+  async setup(): Promise<void> {
+    this.setups++;
+    if (this.away) throw unavailable();
+  }
+
+  async publish(events: readonly JobEvent[]): Promise<readonly PublishOutcome[]> {
+    const failure = this.#failures.length > 0 ? this.#failures.shift() : this.failing();
+    await this.gate.pass();
+    if (this.away || failure === "before") throw unavailable();
+    this.batches.push(events.length);
+    const outcomes = events.map((event) => (this.unroutable(event) ? "unroutable" : "confirmed"));
+    this.arrivals.push(...events.filter((_, i) => outcomes[i] === "confirmed"));
+    if (failure === "after") throw unavailable();
+    return outcomes;
+  }
+
+  async close(): Promise<void> {
+    this.closes++;
+  }
+}
+
+function unavailable(): WorkerProgressError {
+  return new WorkerProgressError("PUBLISHER_UNAVAILABLE", "The broker cannot be reached");
+}
