@@ -1,0 +1,9 @@
+export {
+  type EventListener,
+  type InProcessPublisher,
+  type InProcessPublisherOptions,
+  inProcessPublisher,
+  type ReadEventsOptions,
+} from "./in-process-publisher.js";
+export { type MemoryDedupeOptions, memoryDedupe } from "./memory-dedupe.js";
+export { type MemoryThrottleOptions, memoryThrottle } from "./memory-throttle.js";

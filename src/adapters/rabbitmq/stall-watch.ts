@@ -1,0 +1,38 @@
+/** Calls `onStall` when something is awaited and nothing comes for `timeoutMs`. Holds no timer while nothing is awaited. */
+export class StallWatch {
+  readonly #timeoutMs: number;
+  readonly #onStall: () => void;
+  #timer: NodeJS.Timeout | null = null;
+  #awaited = 0;
+  #paused = false;
+
+  constructor(timeoutMs: number, onStall: () => void) {
+    this.#timeoutMs = timeoutMs;
+    this.#onStall = onStall;
+  }
+
+  expect(): void {
+    if (this.#awaited++ === 0) this.#restart();
+  }
+
+  came(): void {
+    if (--this.#awaited === 0) this.stop();
+    else this.#timer?.refresh();
+  }
+
+  /** While paused nothing is overdue. */
+  pause(paused: boolean): void {
+    this.#paused = paused;
+    this.#restart();
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #restart(): void {
+    this.stop();
+    if (this.#awaited > 0 && !this.#paused) this.#timer = setTimeout(this.#onStall, this.#timeoutMs);
+  }
+}
