@@ -6,7 +6,7 @@ interface Room {
   readonly rooms: readonly string[] | "every";
   /** Packages it may import in any way; "node:" is every built-in. */
   readonly packages?: readonly string[];
-  /** Optional peers: by `import()` only, and never for their types, so that nobody installs what they do not use. */
+  /** Optional peers: loaded by `import()` only, so that nobody installs what they do not use. */
   readonly clients?: readonly string[];
 }
 
@@ -54,7 +54,7 @@ export function targetOf(path: string, from: string): string | null {
 function mayImport(path: string, name: string, room: Room, { from, kind }: Import): boolean {
   const target = targetOf(path, from);
   if (target !== null) return from.endsWith(".js") && mayReach(name, room, roomOf(target));
-  if (room.clients?.includes(from)) return kind === "dynamic";
+  if (room.clients?.includes(from)) return kind !== "value";
   return (room.packages ?? []).some((allowed) => (allowed === "node:" ? from.startsWith(allowed) : from === allowed));
 }
 

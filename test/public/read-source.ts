@@ -12,6 +12,7 @@ export interface Source {
   /** Where it reads the clock, chance or the process, as the code says it. */
   readonly impurities: readonly string[];
   readonly suppressions: readonly string[];
+  readonly mentionsAny: boolean;
 }
 
 interface Node {
@@ -30,17 +31,19 @@ const impureGlobals = new Set(
 const impureMembers = new Set(["Date.now", "Math.random"]);
 
 /** Reads TypeScript by its syntax tree, so that neither comments nor strings mislead. */
-export function readSource(code: string): Source {
+export function readSource(code: string, lang: "ts" | "dts" | "js" = "ts"): Source {
   const imports: Import[] = [];
   const impurities: string[] = [];
-  visit(parseAst(code, { lang: "ts" }), null, (node, parent) => {
+  let mentionsAny = false;
+  visit(parseAst(code, { lang }), null, (node, parent) => {
+    mentionsAny ||= node.type === "TSAnyKeyword";
     const found = importOf(node);
     if (found !== null) imports.push(found);
     const impure = impurityOf(node, parent);
     if (impure !== null) impurities.push(impure);
   });
   const suppressions = code.match(/biome-ignore(-\w+)?|@ts-(ignore|expect-error|nocheck)/g) ?? [];
-  return { imports, impurities, suppressions };
+  return { imports, impurities, suppressions, mentionsAny };
 }
 
 function visit(value: unknown, parent: Node | null, see: (node: Node, parent: Node | null) => void): void {

@@ -1,0 +1,147 @@
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { consumerSource } from "./consumer-source.js";
+import { installNode, installPacked, type PackedConsumer } from "./packed-consumer.js";
+
+const exec = promisify(execFile);
+const root = join(import.meta.dirname, "../..");
+const oldestNode = "22.12.0";
+
+let consumer: PackedConsumer;
+beforeAll(async () => {
+  consumer = await installPacked();
+}, 120_000);
+afterAll(() => consumer?.remove());
+
+test("the package holds what is built, its declarations and its papers, nothing else", () => {
+  const papers = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
+  expect(consumer.packed.filter((path) => !path.startsWith("dist/")).sort()).toEqual(papers);
+  expect(consumer.packed.filter((path) => path.startsWith("dist/") && !/\.(js|d\.ts)$/.test(path))).toEqual([]);
+  expect(consumer.packed).toEqual(expect.arrayContaining(["dist/index.js", "dist/index.d.ts", "dist/cli/main.js"]));
+  const scripts = consumer.packed.filter((path) => path.endsWith(".js"));
+  const mapped = scripts.filter((path) => readFileSync(join(root, path), "utf8").includes("sourceMappingURL"));
+  expect(mapped).toEqual([]);
+});
+
+test("installing it installs no client of a server", () => {
+  const clients = ["pg", "ioredis", "amqplib", "@electric-sql/pglite"];
+  expect(clients.filter((name) => existsSync(join(consumer.folder, "node_modules", name)))).toEqual([]);
+});
+
+describe.each([
+  ["the Node of the tests", async () => process.execPath],
+  [`Node ${oldestNode}`, () => installNode(oldestNode, join(consumer.folder, "oldest-node"))],
+])("on %s", (name, node) => {
+  let program: string;
+  beforeAll(async () => {
+    program = await node();
+  }, 120_000);
+
+  test("an ES module imports every entry without any client installed", async () => {
+    const script = `${entries()
+      .map((entry) => `await import("${entry}");`)
+      .join("\n")}
+const { createProgressReporter } = await import("worker-progress");
+console.log(process.version, typeof createProgressReporter);\n`;
+    expect(await consumer.run("import.mjs", script, program)).toBe(`${await versionOf(program)} function\n`);
+  });
+
+  test("a CommonJS module requires every entry without any client installed", async () => {
+    const script = `${entries()
+      .map((entry) => `require("${entry}");`)
+      .join("\n")}
+const { createProgressReporter } = require("worker-progress");
+console.log(process.version, typeof createProgressReporter);\n`;
+    expect(await consumer.run("require.cjs", script, program)).toBe(`${await versionOf(program)} function\n`);
+  });
+
+  test("the program shows its help", async () => {
+    const bin = join(consumer.folder, "node_modules/.bin/worker-progress");
+    const { stdout } = await exec(program, [bin, "--help"]);
+    expect(stdout).toContain("worker-progress migrate");
+  });
+
+  test("is the version meant", async () => {
+    if (name.includes(oldestNode)) expect(await versionOf(program)).toBe(`v${oldestNode}`);
+    else expect(program).toBe(process.execPath);
+  });
+});
+
+test("the installed program can be executed as it is", async () => {
+  const { stdout } = await exec(join(consumer.folder, "node_modules/.bin/worker-progress"), ["--help"]);
+  expect(stdout).toContain("worker-progress demo");
+});
+
+test("using an adapter whose client is not installed says which package to install", async () => {
+  const script = `
+import { createProgressReporter } from "worker-progress";
+import { postgresStorage } from "worker-progress/postgres";
+import { rabbitmqPublisher } from "worker-progress/rabbitmq";
+import { redisDedupe, redisThrottle } from "worker-progress/redis";
+
+const uses = {
+  "a postgres URL": () => postgresStorage("postgres://nobody@127.0.0.1:1/none").prepare(),
+  "an embedded database": () => postgresStorage("memory://").prepare(),
+  "a redis URL": () => redisThrottle("redis://127.0.0.1:1").acquire(["job"], 1000),
+  "a redis URL for deduplication": () => redisDedupe("redis://127.0.0.1:1").mark(["event"], 1000),
+  "an amqp URL": () => rabbitmqPublisher("amqp://127.0.0.1:1").setup(),
+  "a reporter on a postgres URL": () => createProgressReporter("postgres://nobody@127.0.0.1:1/none").startJob(1),
+  "an embedded reporter": () => createProgressReporter().createJob(),
+};
+const answers = {};
+for (const [use, call] of Object.entries(uses)) {
+  answers[use] = await call().then(
+    () => "worked",
+    ({ code, message }) => [code, /npm install [^ ]+$/.exec(message)?.[0]],
+  );
+}
+process.stdout.write(JSON.stringify(answers));
+process.exit();
+`;
+  const install = (name: string) => ["MISSING_DEPENDENCY", `npm install ${name}`];
+  expect(JSON.parse(await consumer.run("missing.mjs", script))).toEqual({
+    "a postgres URL": install("pg"),
+    "an embedded database": install("@electric-sql/pglite"),
+    "a redis URL": install("ioredis"),
+    "a redis URL for deduplication": install("ioredis"),
+    "an amqp URL": install("amqplib"),
+    "a reporter on a postgres URL": install("pg"),
+    "an embedded reporter": install("@electric-sql/pglite"),
+  });
+});
+
+test("its declarations compile for a strict user who has none of the clients' types", async () => {
+  const compilerOptions = {
+    module: "nodenext",
+    target: "es2023",
+    lib: ["es2023", "esnext.disposable"],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    noEmit: true,
+    typeRoots: [join(root, "node_modules/@types")],
+    types: ["node"],
+  };
+  await writeFile(join(consumer.folder, "consumer.mts"), consumerSource);
+  const config = JSON.stringify({ compilerOptions, files: ["consumer.mts"] });
+  await writeFile(join(consumer.folder, "tsconfig.json"), config);
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const compiled = exec(process.execPath, [tsc, "-p", consumer.folder]).then(
+    () => "",
+    ({ stdout }: { stdout: string }) => stdout,
+  );
+  expect(await compiled).toBe("");
+});
+
+function entries(): readonly string[] {
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { exports: object };
+  return Object.keys(exports).flatMap((path) => (path.endsWith(".json") ? [] : [path.replace(".", "worker-progress")]));
+}
+
+async function versionOf(node: string): Promise<string> {
+  return (await exec(node, ["--version"])).stdout.trim();
+}
