@@ -106,6 +106,12 @@ export class Batcher {
     slot.offer(update);
   }
 
+  #restore(slot: Slot, update: ProgressUpdate | null): void {
+    if (update === null) return;
+    if (!slot.dirty) this.#count(1);
+    slot.restore(update);
+  }
+
   #take(slot: Slot): ProgressUpdate | null {
     const update = slot.newest();
     if (update !== null) {
@@ -318,8 +324,7 @@ export class Batcher {
   #putBack({ slot, task, update, item, first }: Flight, failure: unknown): void {
     const error = refusalFrom(task.command.change, slot.key, failure);
     if (update !== null) {
-      if (!slot.dirty) this.#count(1);
-      slot.restore(update);
+      this.#restore(slot, update);
       slot.owed = slot.windowRuns;
       slot.answer = deferred(error);
       first?.({ outcome: "deferred", error });
@@ -331,10 +336,7 @@ export class Batcher {
       slot.lane.unshift(item);
       return;
     }
-    if (task.command.unwritten !== null) {
-      if (!slot.dirty) this.#count(1);
-      slot.restore(task.command.unwritten);
-    }
+    this.#restore(slot, task.command.unwritten);
     item.settle({ kind: "refused", error });
   }
 
@@ -359,8 +361,9 @@ export class Batcher {
       if (isTerminal(job.status)) this.#ended(slot, task.command.fence);
       this.#stored(slot, job.progress);
       observe(slot);
-    } else if (result.error.code === "STALE_ATTEMPT" || result.error.code === "JOB_FINISHED") {
-      if (task.command.fence === slot.signal?.attempt) slot.signal?.abort(result.error);
+    } else {
+      this.#restore(slot, task.command.unwritten);
+      if (endsAttempt(result.error) && task.command.fence === slot.signal?.attempt) slot.signal?.abort(result.error);
     }
     if (item?.kind === "change") item.settle(result);
   }
@@ -378,7 +381,8 @@ export class Batcher {
 
   #refused(slot: Slot, error: WorkerProgressError): void {
     if (slot.attempt !== null && slot.attempt === slot.signal?.attempt && endsAttempt(error)) slot.signal.abort(error);
-    if (error.code === "PROGRESS_DECREASED") {
+    // The value is at fault, not the job: what was reported since may be stored.
+    if (error.code === "PROGRESS_DECREASED" || error.code === "STORAGE_REJECTED") {
       this.#stored(slot, slot.known?.progress ?? 0);
       return;
     }

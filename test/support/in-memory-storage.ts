@@ -41,7 +41,7 @@ export class InMemoryStorage implements StorageAdapter {
   readonly loads: (readonly string[])[] = [];
   /** How many writes each statement had, whether they matched or not. */
   readonly statements: number[] = [];
-  /** Makes every call wait until it is opened. */
+  /** Makes every call but `prepare` wait until it is opened. */
   readonly gate = new Gate();
   traits: StorageTraits = { idType: "text", percentType: "integer", statuses: new Set(jobStatuses) };
   /** Every call rejects with it while it is set. */
@@ -85,7 +85,7 @@ export class InMemoryStorage implements StorageAdapter {
   }
 
   async prepare(): Promise<StorageTraits> {
-    await this.#reached();
+    this.#throwOutage();
     return this.traits;
   }
 
@@ -145,6 +145,10 @@ export class InMemoryStorage implements StorageAdapter {
 
   async #reached(): Promise<void> {
     await this.gate.pass();
+    this.#throwOutage();
+  }
+
+  #throwOutage(): void {
     if (this.outage !== null) throw new WorkerProgressError(this.outage, "The storage cannot be reached");
   }
 }
