@@ -4,6 +4,8 @@ export {
   type DedupeUnderTest,
   dedupeConformance,
 } from "./dedupe-conformance.js";
+export { type PublisherConformanceOptions, publisherConformance } from "./publisher-conformance.js";
+export type { PublisherUnderTest, ReceivedEvent } from "./publisher-under-test.js";
 export { type StorageConformanceOptions, storageConformance } from "./storage-conformance.js";
 export type { RegisterTest, StorageSupports, StorageUnderTest } from "./storage-under-test.js";
 export {
