@@ -17,4 +17,5 @@ export default defineConfig({
   clean: true,
   dts: false,
   skipNodeModulesBundle: true,
+  removeNodeProtocol: false,
 });

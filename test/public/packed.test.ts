@@ -135,7 +135,7 @@ test("its declarations compile for a strict user who has none of the clients' ty
     ({ stdout }: { stdout: string }) => stdout,
   );
   expect(await compiled).toBe("");
-});
+}, 60_000);
 
 function entries(): readonly string[] {
   const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { exports: object };
