@@ -22,7 +22,11 @@ const maxDepth = 32;
  */
 export function checkJson(value: unknown, maxBytes: number, name: string): CheckedJson {
   try {
-    const copy = copyJson(value, name, []);
+    const budget = {
+      units: maxBytes,
+      exceeded: `${name} is more than ${maxBytes} bytes of JSON, which is the most that is stored`,
+    };
+    const copy = copyJson(value, name, [], budget);
     const bytes = sizeOf(copy);
     return bytes > maxBytes
       ? { ok: false, problem: `${name} is ${bytes} bytes of JSON, at most ${maxBytes} are stored` }
@@ -51,6 +55,17 @@ export function mergeJson(older: JsonObject, newer: JsonObject): JsonObject {
 
 class NotJson extends Error {}
 
+/** How much may still be copied, in bytes that JSON needs at the least: what is far too large is not copied first. */
+interface Budget {
+  units: number;
+  readonly exceeded: string;
+}
+
+function spend(budget: Budget, units: number): void {
+  budget.units -= units;
+  if (budget.units < 0) throw new NotJson(budget.exceeded);
+}
+
 function isJsonObject(value: JsonValue): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -65,34 +80,50 @@ function sizeOf(value: JsonValue): number {
   return bytes;
 }
 
-function copyJson(value: unknown, path: string, parents: readonly object[]): JsonValue {
+function copyJson(value: unknown, path: string, parents: readonly object[], budget: Budget): JsonValue {
   switch (typeof value) {
     case "string":
-      return cleanText(value, Number.POSITIVE_INFINITY);
+      return copyText(value, budget);
     case "boolean":
       return value;
     case "number":
-      if (Number.isFinite(value)) return value;
+      if (Number.isFinite(value)) return value + 0; // JSON has no -0.
       throw new NotJson(`${path} is ${value}, which JSON cannot hold`);
     case "object":
-      return value === null ? null : copyStructure(value, path, parents);
+      return value === null ? null : copyStructure(value, path, parents, budget);
     default:
       throw new NotJson(`${path} is ${article(typeof value)}, which JSON cannot hold`);
   }
 }
 
-function copyStructure(value: object, path: string, parents: readonly object[]): JsonValue {
+function copyStructure(value: object, path: string, parents: readonly object[], budget: Budget): JsonValue {
   if (parents.includes(value)) throw new NotJson(`${path} refers back to an object that holds it`);
   if (parents.length >= maxDepth) throw new NotJson(`${path} is nested more than ${maxDepth} levels deep`);
   const within = [...parents, value];
-  if ("toJSON" in value && typeof value.toJSON === "function") return copyJson(value.toJSON(), path, within);
-  if (Array.isArray(value)) return value.map((item, index) => copyJson(item ?? null, `${path}[${index}]`, within));
+  if ("toJSON" in value && typeof value.toJSON === "function") return copyJson(value.toJSON(), path, within, budget);
+  if (Array.isArray(value)) return copyArray(value, path, within, budget);
   const copy = emptyObject();
   for (const [key, item] of Object.entries(value)) {
-    if (item !== undefined)
-      define(copy, cleanText(key, Number.POSITIVE_INFINITY), copyJson(item, `${path}.${key}`, within));
+    if (item === undefined) continue;
+    spend(budget, 1);
+    define(copy, copyText(key, budget), copyJson(item, `${path}.${key}`, within, budget));
   }
   return copy;
+}
+
+// Not `map`, which would leave the holes of a sparse array in.
+function copyArray(items: readonly unknown[], path: string, parents: readonly object[], budget: Budget): JsonValue {
+  const copy: JsonValue[] = [];
+  for (let i = 0; i < items.length; i++) {
+    spend(budget, 1);
+    copy.push(copyJson(items[i] ?? null, `${path}[${i}]`, parents, budget));
+  }
+  return copy;
+}
+
+function copyText(text: string, budget: Budget): string {
+  spend(budget, text.length);
+  return cleanText(text, Number.POSITIVE_INFINITY);
 }
 
 function emptyObject(): Record<string, JsonValue> {
