@@ -99,6 +99,7 @@ function decideStatus(stored: JobSnapshot, change: StatusChange, command: Comman
       : reject("ILLEGAL_TRANSITION", illegal(stored.status, status));
   }
   const progress = progressAfter(stored, change, unwritten, rules);
+  const writesProgress = unwritten !== null || progress !== stored.progress;
   return {
     kind: "write",
     next: { status, progress, attempt: stored.attempt },
@@ -107,11 +108,12 @@ function decideStatus(stored: JobSnapshot, change: StatusChange, command: Comman
       ...firstStart(stored, status, command.at),
       ...(unwritten === null ? {} : patchOf(unwritten, rules.limits)),
       ...detailsOf(change, rules.limits),
-      ...(progress === stored.progress && unwritten === null ? {} : { progressAt: command.at }),
+      ...(writesProgress ? { progressAt: command.at } : {}),
       ...(isTerminal(status) ? { finishedAt: command.at } : {}),
       updatedAt: command.at,
     },
-    emits: status !== stored.status || isNotable(stored.progress, progress, false),
+    emits:
+      status !== stored.status || isNotable(stored.progress, progress, writesProgress && stored.progressAt === null),
     completes: true,
   };
 }
