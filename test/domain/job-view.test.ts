@@ -1,0 +1,51 @@
+import { describe, expect, test } from "vitest";
+import { jobView } from "../../src/domain/job-view.js";
+import { at, job } from "./sample-job.js";
+
+describe("the read model", () => {
+  test("is exactly the documented JSON", () => {
+    const stored = job({
+      progress: 50,
+      attempt: 1,
+      step: "processing",
+      message: "Processing frame 50 of 100",
+      progressAt: at,
+    });
+    expect(JSON.stringify(jobView(stored, "bigint"))).toBe(
+      JSON.stringify({
+        id: 123,
+        type: "model",
+        status: "running",
+        progress: {
+          percent: 50,
+          step: "processing",
+          message: "Processing frame 50 of 100",
+          updated_at: "2024-01-20T10:30:00Z",
+        },
+        attempts: 1,
+        cancel_requested: false,
+        artefacts: [],
+        queue_position: null,
+      }),
+    );
+  });
+
+  test("a job that was never touched has nulls", () => {
+    const fresh = job({ type: null, step: null, message: null, progressAt: null, updatedAt: null });
+    expect(jobView(fresh, "bigint")).toMatchObject({
+      type: null,
+      progress: { step: null, message: null, updated_at: null },
+    });
+  });
+
+  test("where the time of progress is not kept, the time of the last change stands in", () => {
+    expect(jobView(job({ progressAt: null, updatedAt: at + 999 }), "bigint").progress.updated_at).toBe(
+      "2024-01-20T10:30:00Z",
+    );
+  });
+
+  test("a large id is a string, a wish to cancel is told", () => {
+    const view = jobView(job({ id: "9007199254740993", cancelRequested: true }), "bigint");
+    expect(view).toMatchObject({ id: "9007199254740993", cancel_requested: true });
+  });
+});
