@@ -37,3 +37,10 @@ export async function settledBy(
   }
   return true;
 }
+
+/** The outcome of `work`, for which the process stays alive even where its sockets would let it end. */
+export function held<T>(clock: Clock, work: Promise<T>): Promise<T> {
+  return work.finally(clock.schedule(longestTimerMs, () => {}, true));
+}
+
+const longestTimerMs = 2_147_483_647;

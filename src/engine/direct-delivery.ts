@@ -3,7 +3,7 @@ import type { JobEvent } from "../domain/event.js";
 import type { Clock } from "../ports/clock.js";
 import type { DedupeAdapter } from "../ports/dedupe.js";
 import type { Log } from "../ports/log.js";
-import { delay, settledBy } from "./bounded.js";
+import { delay, held, settledBy } from "./bounded.js";
 import type { DeliveryState, EventDelivery } from "./event-delivery.js";
 import type { Publishing } from "./publishing.js";
 
@@ -67,7 +67,7 @@ export class DirectDelivery implements EventDelivery {
 
   #run(): void {
     if (this.#stopped || this.#waiting.length === 0) return;
-    this.#running ??= this.#loop().finally(() => {
+    this.#running ??= held(this.#options.clock, this.#loop()).finally(() => {
       this.#running = null;
       this.#run();
     });

@@ -3,7 +3,7 @@ import type { JobEvent } from "../domain/event.js";
 import type { CancelTimer, Clock } from "../ports/clock.js";
 import type { Log } from "../ports/log.js";
 import type { OutboxAdapter, OutboxRow } from "../ports/outbox.js";
-import { settledBy } from "./bounded.js";
+import { held, settledBy } from "./bounded.js";
 import type { DeliveryState, EventDelivery } from "./event-delivery.js";
 import type { Publishing } from "./publishing.js";
 
@@ -47,6 +47,7 @@ export class Relay implements EventDelivery {
   #cancelPoll: CancelTimer | null = null;
   #cancelWait: (() => void) | null = null;
   #stopped = false;
+  #warned = false;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -85,7 +86,7 @@ export class Relay implements EventDelivery {
   #wake(): void {
     if (this.#stopped) return;
     this.#wanted = true;
-    this.#running ??= this.#loop().finally(() => {
+    this.#running ??= held(this.#options.clock, this.#loop()).finally(() => {
       this.#running = null;
       if (this.#wanted) this.#wake();
     });
@@ -107,18 +108,17 @@ export class Relay implements EventDelivery {
   async #run(): Promise<Run> {
     const { outbox, owner } = this.#options;
     const inFlight: Promise<boolean>[] = [];
+    let end: Run = "stuck";
     try {
-      const end = await this.#stream(inFlight);
-      if (end !== "held elsewhere") await outbox.release(owner);
-      return end;
+      end = await this.#stream(inFlight);
+      this.#warned = false;
     } catch (error) {
-      await Promise.allSettled(inFlight);
-      this.#options.log.warn("The relay failed and tries again", {
-        reason: error instanceof Error ? error.message : error,
-      });
-      await outbox.release(owner).catch(() => {});
-      return "stuck";
+      this.#warnOnce(error);
     }
+    // None may still be under way when the relay begins again.
+    await Promise.allSettled(inFlight);
+    if (end !== "held elsewhere") await outbox.release(owner).catch(() => {});
+    return end;
   }
 
   /** Claims, publishes and acknowledges with several claims under way. Publishing starts in claim order, so it stays in order. */
@@ -136,8 +136,7 @@ export class Relay implements EventDelivery {
         after = last.position;
       }
       if (claim.rows.length === batchSize && !this.#stopped) {
-        if (inFlight.length >= depth && !(await inFlight[0])) return "stuck";
-        if (inFlight.length >= depth) inFlight.shift();
+        if (inFlight.length >= depth && !(await inFlight.shift())) return "stuck";
         continue;
       }
       if (!(await allDone(inFlight))) return "stuck";
@@ -154,6 +153,14 @@ export class Relay implements EventDelivery {
     const positions = rows.slice(0, done).map((row) => row.position);
     if (positions.length > 0) await this.#options.outbox.acknowledge(positions);
     return done === rows.length;
+  }
+
+  // What ails the publisher is told by `Publishing`.
+  #warnOnce(error: unknown): void {
+    if (this.#warned || this.#options.publishing.state().publisher === "down") return;
+    this.#warned = true;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#options.log.warn("The outbox cannot be read: events wait and are tried again", { reason });
   }
 
   #pause(ms: number): Promise<void> {
@@ -184,8 +191,6 @@ export class Relay implements EventDelivery {
   }
 }
 
-/** Waits for all of them, so that none is still under way when the relay begins again. */
 async function allDone(publishing: readonly Promise<boolean>[]): Promise<boolean> {
-  await Promise.allSettled(publishing);
   return (await Promise.all(publishing)).every(Boolean);
 }
