@@ -15,15 +15,22 @@ const statusLooks: Partial<Record<JobStatus, Look>> = {
   timeout: "red",
 };
 
-/** What is going to happen, and on what. */
-export function headerLines(version: string, facts: readonly Fact[]): readonly Line[] {
+/** What the program is and does. */
+export function titleLines(version: string): readonly Line[] {
   return [
     [],
-    ["  ", ["bold", "worker-progress"], ["dim", ` ${version}  one job, reported on far more often than it is written`]],
+    ["  ", ["bold", "worker-progress"], ["dim", ` ${version}  progress reported far more often than it is written`]],
     [],
+  ];
+}
+
+/** What it plays on, and the heads of the columns below. */
+export function headerLines(facts: readonly Fact[]): readonly Line[] {
+  const heads = eventCells("time (UTC)", "job", "status", "percent", "previous → now", "event id");
+  return [
     ...facts.map(([name, value]): Line => ["  ", ["dim", name.padEnd(10)], value]),
     [],
-    ["  ", ["dim", eventColumns("time (UTC)", "job", "status", "percent", "previous → now", "event")]],
+    ["  ", ["dim", heads.join("")]],
   ];
 }
 
@@ -45,29 +52,44 @@ export function eventLine(event: JobEventPayload): Line {
 
 /** The block below the events: a bar per job, as many as fit, and what was counted. */
 export function liveLines(jobs: readonly JobCourse[], counts: DemoCounts, rows: number): readonly Line[] {
-  const most = Math.max(1, Math.min(10, rows - 8));
-  const unfinished = jobs.filter((job) => job.reported < 100);
-  const shown = (unfinished.length > 0 ? unfinished : jobs).slice(0, most);
-  const rest = jobs.length - shown.length;
   return [
-    [],
-    ...shown.map(barLine),
-    ...(rest > 0 ? [["  ", ["dim", `and ${rest} more`]] satisfies Line] : []),
+    ...barLines(jobs, rows - 8),
     [],
     ["  ", ...countSpans(counts)],
     ["  ", ["green", "█"], ["dim", " stored   "], ["green", "▒"], ["dim", " reported, written when the window ends"]],
   ];
 }
 
-/** The same in one line, for output that does not redraw. */
-export function progressLine(jobs: readonly JobCourse[], counts: DemoCounts): Line {
-  const [only] = jobs;
-  const reported = jobs.reduce((sum, job) => sum + job.reported, 0) / Math.max(1, jobs.length);
-  const what = jobs.length === 1 && only ? `${only.step}  ${only.message}` : `${jobs.length} jobs`;
-  return ["  ", ["dim", "now".padEnd(13)], percentText(reported).padEnd(7), what, "  ", ...countSpans(counts)];
+/** A bar per job, unfinished ones first, `most` or 10 of them at most. */
+export function barLines(jobs: readonly JobCourse[], most: number): readonly Line[] {
+  const unfinished = jobs.filter((job) => job.stored < 100);
+  const shown = (unfinished.length > 0 ? unfinished : jobs).slice(0, Math.max(1, Math.min(10, most)));
+  const rest = jobs.length - shown.length;
+  const idWidth = Math.max(...shown.map((job) => job.id.length));
+  return [
+    [],
+    ...shown.map((job) => barLine(job, idWidth)),
+    ...(rest > 0 ? [["  ", ["dim", `and ${rest} more`]] satisfies Line] : []),
+  ];
 }
 
-function barLine({ id, reported, stored, step, message }: JobCourse): Line {
+/** What workers say, as a line among the events, for output that does not redraw. */
+export function reportLine(at: Date, jobs: readonly JobCourse[], counts: DemoCounts): Line {
+  const [only] = jobs;
+  const reported = jobs.reduce((sum, job) => sum + job.reported, 0) / Math.max(1, jobs.length);
+  const one = jobs.length === 1 && only !== undefined;
+  const [time, job, name, percent, step] = eventCells(
+    at.toISOString().slice(11, 23),
+    one ? only.id : "all",
+    "reported",
+    percentText(reported),
+    one ? `${only.step}, ${only.message}` : `${jobs.length} jobs`,
+    "",
+  );
+  return ["  ", ["dim", time], job, ["dim", name], percent, step, ...countSpans(counts)];
+}
+
+function barLine({ id, status, reported, stored, step, message }: JobCourse, idWidth: number): Line {
   const whole = Math.floor((stored / 100) * barWidth);
   const ahead = Math.max(0, Math.floor((reported / 100) * barWidth) - whole);
   const bar: readonly Span[] = [
@@ -75,21 +97,27 @@ function barLine({ id, reported, stored, step, message }: JobCourse): Line {
     ["green", "▒".repeat(ahead)],
     ["dim", "░".repeat(Math.max(0, barWidth - whole - ahead))],
   ];
-  const doing = step === "" ? "waiting for a worker" : `${step.padEnd(9)}  ${message}`;
-  return ["  ", `job ${id}  `, ...bar, ["bold", percentText(reported).padStart(7)], `  ${doing}`];
+  const percent = percentText(Math.max(reported, stored)).padStart(7);
+  return ["  ", `job ${id.padEnd(idWidth)}  `, ...bar, ["bold", percent], "  ", ...doing(status, step, message)];
+}
+
+function doing(status: JobStatus, step: string, message: string): readonly Span[] {
+  if (status === "queued") return [["dim", "waits for a worker"]];
+  if (status === "running") return [step.padEnd(11), message];
+  return [[statusLooks[status] ?? "plain", status.padEnd(11)], message];
 }
 
 function countSpans({ calls, created, started, progressWritten, ended, distinctIds }: DemoCounts): readonly Span[] {
-  const counted = (count: number, what: string): readonly Span[] => [
+  const counted = (count: number, one: string): readonly Span[] => [
     ["bold", count.toLocaleString("en-US")],
-    ` ${what}`,
+    ` ${one}${count === 1 ? "" : "s"}`,
   ];
   return [
-    ...counted(calls, "calls"),
+    ...counted(calls, "call"),
     ["dim", "  ·  "],
-    ...counted(created + started + progressWritten + ended, "writes"),
+    ...counted(created + started + progressWritten + ended, "write"),
     ["dim", "  ·  "],
-    ...counted(distinctIds, "events"),
+    ...counted(distinctIds, "event"),
   ];
 }
 
@@ -98,10 +126,7 @@ export function percentText(percent: number): string {
   return `${Math.floor(percent)} %`;
 }
 
-function eventColumns(...cells: Parameters<typeof eventCells>): string {
-  return eventCells(...cells).join("");
-}
-
 function eventCells(time: string, job: string, status: string, percent: string, change: string, id: string) {
-  return [time.padEnd(15), job.padEnd(6), status.padEnd(12), percent.padEnd(10), change.padEnd(24), id] as const;
+  const cell = (text: string, width: number) => `${text.padEnd(width - 1)} `;
+  return [cell(time, 15), cell(job, 6), cell(status, 12), cell(percent, 10), cell(change, 31), id] as const;
 }

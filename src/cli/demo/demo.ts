@@ -4,7 +4,7 @@ import type { DemoCommand } from "../command.js";
 import type { CommandContext } from "../run-command.js";
 import type { Screen } from "../screen.js";
 import { DemoFailure } from "./demo-failure.js";
-import { eventLine, headerLines } from "./demo-lines.js";
+import { barLines, eventLine, headerLines, titleLines } from "./demo-lines.js";
 import { DemoRecord } from "./demo-record.js";
 import { openStage, type Stage } from "./open-stage.js";
 import { showCourse } from "./show-course.js";
@@ -19,10 +19,13 @@ const eventsWithinMs = 10_000;
 export async function demo(command: DemoCommand, context: CommandContext): Promise<void> {
   const { screen, version } = context;
   const warn = (message: string) => screen.print([["  ", ["yellow", `! ${message}`]]]);
+  screen.print(titleLines(version));
+  screen.live([["  ", ["dim", "starting …"]]]);
   const stage = await openStage(command, warn);
+  screen.end();
   try {
     const plan = planWork(command.seconds, command.jobs);
-    screen.print(headerLines(version, [...stage.facts, ["work", workText(command, plan)]]));
+    screen.print(headerLines([...stage.facts, ["work", workText(command, plan)]]));
     await play(stage, command.jobs, plan, warn, context);
   } finally {
     screen.end();
@@ -121,6 +124,7 @@ async function allArrived(record: DemoRecord): Promise<void> {
 async function showResult(reporter: ProgressReporter, record: DemoRecord, screen: Screen): Promise<void> {
   const [first] = record.jobs;
   const view = first === undefined ? null : await reporter.getJob(first.id);
+  if (screen.interactive) screen.print(barLines(record.jobs, 10));
   if (view !== null) screen.print(viewLines(view));
   screen.print(summaryLines(record.counts, windowMs / 1_000));
 }

@@ -15,7 +15,7 @@ export function inProcessPost(): { readonly publisher: InProcessPublisher; reado
       handleTask = handle;
     },
     async takeEvents(listener) {
-      publisher.subscribe(listener);
+      publisher.on(listener);
     },
     async close() {},
   };

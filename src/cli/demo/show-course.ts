@@ -1,5 +1,5 @@
 import type { Screen } from "../screen.js";
-import { liveLines, progressLine } from "./demo-lines.js";
+import { liveLines, reportLine } from "./demo-lines.js";
 import type { DemoRecord } from "./demo-record.js";
 
 const redrawMs = 80;
@@ -10,7 +10,7 @@ export function showCourse(record: DemoRecord, screen: Screen): () => void {
   const show = () => {
     const { jobs, counts } = record;
     if (screen.interactive) screen.live(liveLines(jobs, counts, screen.rows));
-    else if (jobs.length > 0) screen.print([progressLine(jobs, counts)]);
+    else if (jobs.length > 0) screen.print([reportLine(new Date(), jobs, counts)]);
   };
   const timer = setInterval(show, screen.interactive ? redrawMs : lineMs);
   if (screen.interactive) show();

@@ -16,30 +16,25 @@ export function viewLines(view: JobView): readonly Line[] {
 /** What was counted, and what it means. */
 export function summaryLines(counts: DemoCounts, windowSeconds: number): readonly Line[] {
   const { calls, created, started, progressWritten, ended, eventsStored, eventsReceived, distinctIds } = counts;
-  const writes = created + started + progressWritten + ended;
-  const each = `${created} created, ${started} started, ${progressWritten} of progress, ${ended} ended`;
+  const lifecycle = created + started + ended;
   const repeated = eventsReceived - distinctIds;
-  const row = (name: string, count: number, note: string): Line => [
-    "  ",
-    name.padEnd(25),
-    ["bold", count.toLocaleString("en-US").padStart(9)],
-    ["dim", `   ${note}`],
-  ];
   return [
     [],
     ["  ", ["bold", "Summary"]],
     [],
-    row("calls of progress()", calls, "none waited for a server"),
-    row("database writes made", writes, `${each}; progress at most once in ${windowSeconds} s`),
-    row("events stored", eventsStored, "each committed together with its change"),
-    row("events received", eventsReceived, repeated === 0 ? "" : `${repeated} again, known by the id`),
-    row(
-      "distinct event ids",
-      distinctIds,
-      distinctIds === eventsStored ? "each stored event arrived" : "some are missing",
-    ),
+    summaryLine("calls of progress()", calls, "none waited for a server"),
+    summaryLine("database writes made", progressWritten + lifecycle, ""),
+    summaryLine("  of progress", progressWritten, `at most one per job in ${windowSeconds} s`),
+    summaryLine("  of the lifecycle", lifecycle, `${created} created, ${started} started, ${ended} ended`),
+    summaryLine("events stored", eventsStored, "each committed together with its change"),
+    summaryLine("events received", eventsReceived, repeated === 0 ? "" : `${repeated} again, known by the id`),
+    summaryLine("distinct event ids", distinctIds, distinctIds === eventsStored ? "one for each stored event" : ""),
     [],
   ];
+}
+
+function summaryLine(name: string, count: number, note: string): Line {
+  return ["  ", name.padEnd(24), ["bold", count.toLocaleString("en-US").padStart(9)], ["dim", `   ${note}`]];
 }
 
 function jsonSpans(line: string): readonly Span[] {
