@@ -8,6 +8,7 @@ import type { Clock } from "../ports/clock.js";
 import type { Log } from "../ports/log.js";
 import type { ThrottleAdapter } from "../ports/throttle.js";
 import { AttemptSignal } from "./attempt-signal.js";
+import { held } from "./bounded.js";
 import { type CommitTask, type Committer, commitTask } from "./committer.js";
 import { Fifo } from "./fifo.js";
 import { refusalFrom } from "./refusal.js";
@@ -75,8 +76,8 @@ export class Batcher {
   }
 
   /** Keeps an update as the newest of its job and says what becomes of it. */
-  offer(slot: Slot, update: ProgressUpdate): Promise<ProgressResult> {
-    this.#keep(slot, update);
+  offer(slot: Slot, update: ProgressUpdate, bound: number | null): Promise<ProgressResult> {
+    this.#keep(slot, update, bound);
     if (slot.closed) return slot.answer;
     slot.closed = true;
     this.#line(slot, "due");
@@ -93,6 +94,7 @@ export class Batcher {
   /** Does an item without waiting for the window, after those of the same job that came before. */
   submit(slot: Slot, item: LaneItem): void {
     slot.closed = true;
+    if (isStart(item)) slot.starts++;
     slot.lane.push(item);
     this.#next(slot);
   }
@@ -101,8 +103,11 @@ export class Batcher {
     this.#timer.stop();
   }
 
-  #keep(slot: Slot, update: ProgressUpdate): void {
-    if (!slot.dirty) this.#count(1);
+  #keep(slot: Slot, update: ProgressUpdate, bound: number | null): void {
+    if (!slot.dirty) {
+      this.#count(1);
+      slot.owner = bound ?? (slot.starts > 0 ? null : slot.attempt);
+    }
     slot.offer(update);
   }
 
@@ -185,8 +190,8 @@ export class Batcher {
 
   async #acquire(slots: ReadonlyMap<string, Slot>): Promise<void> {
     if (slots.size === 0) return;
-    const { throttle, windowMs } = this.#options;
-    const waits = await throttle.acquire([...slots.keys()], windowMs).catch(() => []);
+    const { throttle, clock, windowMs } = this.#options;
+    const waits = await held(clock, throttle.acquire([...slots.keys()], windowMs)).catch(() => []);
     let i = 0;
     for (const slot of slots.values()) {
       const wait = waits[i++] ?? 0;
@@ -262,8 +267,10 @@ export class Batcher {
     const item = slot.lane[0];
     if (item === undefined) return null;
     if (item.kind === "change") {
-      // Progress of the attempt before is written before the next begins.
-      if (item.task.command.change.kind === "start" && slot.dirty) return this.#progressFlight(slot, null);
+      if (item.writesFirst && slot.dirty) {
+        item.writesFirst = false;
+        return this.#progressFlight(slot, null);
+      }
       slot.lane.shift();
       return this.#changeFlight(slot, item);
     }
@@ -329,6 +336,7 @@ export class Batcher {
       slot.answer = deferred(error);
       first?.({ outcome: "deferred", error });
       if (item?.kind === "flush") item.settle({ outcome: "deferred", error });
+      this.#postpone(slot, failure);
       return;
     }
     if (item?.kind !== "change") return;
@@ -337,7 +345,17 @@ export class Batcher {
       return;
     }
     this.#restore(slot, task.command.unwritten);
-    item.settle({ kind: "refused", error });
+    settleChange(slot, item, { kind: "refused", error });
+  }
+
+  /** A start whose turn comes after progress that could not be written waits for it no longer than its deadline. */
+  #postpone(slot: Slot, failure: unknown): void {
+    const next = slot.lane[0];
+    if (next?.kind !== "change" || !isStart(next)) return;
+    next.writesFirst = true;
+    if (this.#options.clock.monotonic() < next.deadline) return;
+    slot.lane.shift();
+    settleChange(slot, next, { kind: "refused", error: refusalFrom(next.task.command.change, slot.key, failure) });
   }
 
   #settleProgress({ slot, item, first }: Flight, result: ChangeResult): void {
@@ -357,15 +375,22 @@ export class Batcher {
   #settleChange({ slot, task, item }: Flight, result: ChangeResult): void {
     if (result.kind === "stored") {
       const { job } = result;
-      if (task.command.change.kind === "start") begin(slot, job.attempt);
+      slot.refusal = null;
+      if (task.command.change.kind === "start") this.#begun(slot, job.attempt);
       if (isTerminal(job.status)) this.#ended(slot, task.command.fence);
-      this.#stored(slot, job.progress);
+      // A finished job refuses every percent: let the storage say so.
+      this.#stored(slot, isTerminal(job.status) ? 0 : job.progress);
       observe(slot);
     } else {
       this.#restore(slot, task.command.unwritten);
       if (endsAttempt(result.error) && task.command.fence === slot.signal?.attempt) slot.signal?.abort(result.error);
     }
-    if (item?.kind === "change") item.settle(result);
+    if (item?.kind === "change") settleChange(slot, item, result);
+  }
+
+  #begun(slot: Slot, attempt: number): void {
+    if (slot.owner !== null && slot.owner !== attempt) this.#take(slot);
+    begin(slot, attempt);
   }
 
   #stored(slot: Slot, progress: number): void {
@@ -445,7 +470,15 @@ function begin(slot: Slot, attempt: number): void {
   }
   if (slot.signal?.attempt !== attempt || slot.signal.ended) slot.signal = new AttemptSignal(attempt);
   slot.attempt = attempt;
-  slot.refusal = null;
+}
+
+function isStart(item: LaneItem): boolean {
+  return item.kind === "change" && item.task.command.change.kind === "start";
+}
+
+function settleChange(slot: Slot, item: Extract<LaneItem, { kind: "change" }>, result: ChangeResult): void {
+  if (isStart(item)) slot.starts--;
+  item.settle(result);
 }
 
 /** Tells the attempt's signal what the stored row said. */

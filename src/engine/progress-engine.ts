@@ -178,7 +178,7 @@ export class ProgressEngine {
       const kept = `progress of ${maxDeferredJobs} jobs is kept already while the storage is away`;
       return rejected(key, "CAPACITY_EXCEEDED", kept);
     }
-    const answer = batcher.offer(slot, checked.update);
+    const answer = batcher.offer(slot, checked.update, bound?.attempt ?? null);
     return mode.force && batcher.outage === null ? this.#flushSlot(slot) : answer;
   }
 
@@ -206,7 +206,8 @@ export class ProgressEngine {
     if (change.kind === "start" && !slot.dirty) slot.floor = 0;
     const deadline = clock.monotonic() + changeTimeoutMs;
     return new Promise((settle) => {
-      batcher.submit(slot, { kind: "change", task, bound: bound?.attempt ?? null, deadline, settle });
+      const writesFirst = change.kind === "start" && slot.dirty;
+      batcher.submit(slot, { kind: "change", task, bound: bound?.attempt ?? null, deadline, writesFirst, settle });
     });
   }
 

@@ -24,6 +24,8 @@ export type LaneItem =
       readonly bound: number | null;
       /** Monotonic milliseconds after which the caller is told that the storage is away. */
       readonly deadline: number;
+      /** Whether progress that was kept before this start is still to be written. */
+      writesFirst: boolean;
       readonly settle: (result: ChangeResult) => void;
     };
 
@@ -50,6 +52,10 @@ export class Slot {
   /** The least percent that is not a decrease, as far as this process knows. */
   floor = 0;
   dirty = false;
+  /** The attempt that the unwritten progress belongs to; null for whichever this process has when it is written. */
+  owner: number | null = null;
+  /** How many starts are on their way. */
+  starts = 0;
 
   windowRuns = false;
   inFlight = false;
