@@ -24,7 +24,7 @@ describe("the Redis dedupe", () => {
     const dedupe = redisDedupe(redisUrl(), { keyPrefix });
     await dedupe.mark(["0190"], longMs);
     const redis = new Redis(redisUrl());
-    expect(await redis.pttl(`${keyPrefix}:event:{0190}`)).toBeGreaterThan(longMs - 5_000);
+    expect(await redis.pttl(`${keyPrefix}:event:{34}:0190`)).toBeGreaterThan(longMs - 5_000);
     await Promise.all([dedupe.close(), redis.quit()]);
   });
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { freePort } from "./free-port.js";
 import type { PrivateRabbitmq } from "./private-rabbitmq.js";
+import { urlOfRedis } from "./private-redis.js";
 import { onDeath } from "./process-guard.js";
 import { problemOf } from "./server-answers.js";
 import type { ServerName } from "./server-plan.js";
@@ -14,24 +15,43 @@ export const images = {
   RabbitMQ: "rabbitmq:4-alpine",
 } as const satisfies Record<ServerName, string>;
 
-const recipes: Record<ServerName, { port: number; env: readonly string[]; url(port: number): string }> = {
+const recipes: Record<
+  ServerName,
+  { port: number; env: readonly string[]; url(port: number, settings: readonly string[]): string }
+> = {
   PostgreSQL: {
     port: 5432,
     env: ["POSTGRES_HOST_AUTH_METHOD=trust"],
     url: (port) => `postgres://postgres@127.0.0.1:${port}/postgres`,
   },
-  Redis: { port: 6379, env: [], url: (port) => `redis://127.0.0.1:${port}` },
+  Redis: { port: 6379, env: [], url: urlOfRedis },
   RabbitMQ: { port: 5672, env: [], url: (port) => `amqp://guest:guest@127.0.0.1:${port}` },
 };
 
+/** A container and the server in it that is asked whether it answers. */
+export interface ContainerRecipe {
+  readonly name: ServerName;
+  readonly url: string;
+  readonly port: number;
+  /** Arguments of `docker run` before the image. */
+  readonly options: readonly string[];
+  /** Arguments of `docker run` behind the image. */
+  readonly command: readonly string[];
+}
+
 /** Starts a private server in a container, for machines that have Docker but not the server's programs. */
-export async function startContainer(name: ServerName, settings: readonly string[] = []): Promise<PrivateRabbitmq> {
+export async function startContainer(name: ServerName, settings: readonly string[]): Promise<PrivateRabbitmq> {
   const recipe = recipes[name];
   const port = await freePort();
   const published = ["-p", `127.0.0.1:${port}:${recipe.port}`, ...recipe.env.flatMap((each) => ["-e", each])];
-  const container = (await docker("run", "-d", ...published, images[name], ...settings)).trim();
+  return runContainer({ name, url: recipe.url(port, settings), port, options: published, command: settings });
+}
+
+/** Runs a container and waits until the server in it answers. */
+export async function runContainer(recipe: ContainerRecipe): Promise<PrivateRabbitmq> {
+  const { name, url, port, options, command } = recipe;
+  const container = (await docker("run", "-d", ...options, images[name], ...command)).trim();
   const guard = onDeath('docker rm -f -v "$1"', container);
-  const url = recipe.url(port);
   let pid = 0;
   const untilAnswering = async () => {
     const deadline = performance.now() + 120_000;

@@ -56,6 +56,7 @@ export class InMemoryStorage implements StorageAdapter {
   readonly #clock: Clock;
   readonly #jobs = new Map<string, JobSnapshot>();
   readonly #failures: FailurePoint[] = [];
+  #prepared = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -85,7 +86,8 @@ export class InMemoryStorage implements StorageAdapter {
   }
 
   async prepare(): Promise<StorageTraits> {
-    this.#throwOutage();
+    if (!this.#prepared) this.#throwOutage();
+    this.#prepared = true;
     return this.traits;
   }
 

@@ -3,6 +3,7 @@ import pg from "pg";
 import { inject } from "vitest";
 import type { TestRun } from "./global-setup.js";
 import type { PrivateRabbitmq } from "./private-rabbitmq.js";
+import type { PrivateRedisCluster } from "./private-redis-cluster.js";
 import type { PrivateServer } from "./private-server.js";
 import { namesFile } from "./run-sweep.js";
 import { howToGet, type ServerName } from "./server-plan.js";
@@ -10,6 +11,7 @@ import { hasPrograms } from "./server-programs.js";
 import { dockerWorks } from "./server-search.js";
 
 export type { PrivateRabbitmq } from "./private-rabbitmq.js";
+export type { PrivateRedisCluster } from "./private-redis-cluster.js";
 export type { PrivateServer } from "./private-server.js";
 
 /** An empty database of the test's own on the shared server. */
@@ -81,6 +83,12 @@ export async function privatePostgres(): Promise<PrivateServer> {
 /** A Redis to kill, cut and restart at will; `settings` are further arguments of `redis-server`. */
 export async function privateRedis(settings: readonly string[] = []): Promise<PrivateServer> {
   return privately("Redis", async () => (await import("./private-redis.js")).startRedis(settings), settings);
+}
+
+/** A Redis Cluster of three masters. */
+export async function privateRedisCluster(): Promise<PrivateRedisCluster> {
+  if (!hasPrograms("Redis") && !(await dockerWorks())) throw new Error(howToGet("Redis"));
+  return (await import("./private-redis-cluster.js")).startRedisCluster();
 }
 
 /** A RabbitMQ to kill, cut and restart at will. Takes about six seconds. */

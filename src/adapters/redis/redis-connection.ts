@@ -1,6 +1,6 @@
 import { WorkerProgressError } from "../../domain/errors.js";
 import { answerWithin } from "./answer-within.js";
-import { isCluster, type RedisConnectionClient, type RedisSource } from "./client-types.js";
+import { isCluster, type RedisClusterClient, type RedisConnectionClient, type RedisSource } from "./client-types.js";
 import { openClient } from "./open-client.js";
 import type { RedisSettings } from "./redis-options.js";
 
@@ -93,7 +93,7 @@ export class RedisConnection {
     });
     client.on("end", () => this.#lose(client, new Error("connection closed")));
     await answerWithin(connectTimeoutMs, client.connect());
-    if (isCluster(client)) await Promise.all(client.nodes("master").map((node) => this.#inTime(node.call("ping", []))));
+    await this.#inTime(isCluster(client) ? requireWhole(client) : Promise.resolve());
     await this.#inTime(this.#use.tryOut(client));
     if (this.#closing !== null) throw new Error("closed");
   }
@@ -142,6 +142,12 @@ export class RedisConnection {
     if (client === null) return;
     await answerWithin(quitTimeoutMs, client.quit()).catch(() => client.disconnect());
   }
+}
+
+/** A Cluster works when every master says so: one that lost its peers, or is lost, would fail part of each batch. */
+async function requireWhole(client: RedisClusterClient): Promise<void> {
+  const states = await Promise.all(client.nodes("master").map((node) => node.call("cluster", ["info"])));
+  if (!states.every((state) => String(state).includes("cluster_state:ok"))) throw new Error("the cluster is not whole");
 }
 
 function isMissingDependency(error: unknown): boolean {

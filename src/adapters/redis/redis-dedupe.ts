@@ -3,6 +3,7 @@ import { claimKeys, freeKeys, tryClaim } from "./claim-keys.js";
 import type { RedisSource } from "./client-types.js";
 import { RedisConnection } from "./redis-connection.js";
 import { type RedisOptions, redisSettings } from "./redis-options.js";
+import { taggedKey } from "./tagged-key.js";
 
 const mostOwed = 10_000;
 
@@ -12,10 +13,10 @@ const mostOwed = 10_000;
  */
 export function redisDedupe(source: RedisSource, options?: RedisOptions): DedupeAdapter {
   const settings = redisSettings(options);
-  const prefix = `${settings.keyPrefix}:event:`;
-  const keyOf = (id: string) => `${prefix}{${id}}`;
+  const prefix = `${settings.keyPrefix}:event`;
+  const keyOf = (id: string) => taggedKey(prefix, id);
   const connection = new RedisConnection(source, settings, {
-    tryOut: (client) => tryClaim(client, `${prefix}try`),
+    tryOut: (client) => tryClaim(client, `${prefix}:try`),
     meanwhile: "events may be sent twice until it answers",
   });
   // Marks that could not be taken back. They are this process's own, so its next try of the event may pass.

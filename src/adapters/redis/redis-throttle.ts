@@ -4,6 +4,7 @@ import { claimKeys, tryClaim } from "./claim-keys.js";
 import type { RedisSource } from "./client-types.js";
 import { RedisConnection } from "./redis-connection.js";
 import { type RedisOptions, redisSettings } from "./redis-options.js";
+import { taggedKey } from "./tagged-key.js";
 
 /**
  * Shares windows between processes through Redis, one round trip for any number of keys. While Redis is out of reach it
@@ -17,9 +18,9 @@ import { type RedisOptions, redisSettings } from "./redis-options.js";
  */
 export function redisThrottle(source: RedisSource, options?: RedisOptions): ThrottleAdapter {
   const settings = redisSettings(options);
-  const prefix = `${settings.keyPrefix}:throttle:`;
+  const prefix = `${settings.keyPrefix}:throttle`;
   const connection = new RedisConnection(source, settings, {
-    tryOut: (client) => tryClaim(client, `${prefix}try`),
+    tryOut: (client) => tryClaim(client, `${prefix}:try`),
     meanwhile: "each process throttles for itself until it answers",
   });
   const local = new Windows();
@@ -29,7 +30,7 @@ export function redisThrottle(source: RedisSource, options?: RedisOptions): Thro
       const waits = await connection.ask((client) =>
         claimKeys(
           client,
-          keys.map((key) => `${prefix}{${key}}`),
+          keys.map((key) => taggedKey(prefix, key)),
           windowMs,
         ),
       );

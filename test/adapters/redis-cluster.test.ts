@@ -1,0 +1,123 @@
+import { Cluster } from "ioredis";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { redisDedupe, redisThrottle } from "../../src/adapters/redis/index.js";
+import { keySlot } from "../../src/adapters/redis/key-slot.js";
+import { dedupeConformance, throttleConformance } from "../../src/conformance/index.js";
+import { eventually } from "../support/eventually.js";
+import { type PrivateRedisCluster, privateRedisCluster, testKeyPrefix } from "../support/servers.js";
+
+const longMs = 60_000;
+
+let servers: PrivateRedisCluster;
+let cluster: Cluster;
+
+beforeAll(async () => {
+  servers = await privateRedisCluster();
+  cluster = new Cluster([...servers.nodes]);
+});
+
+afterAll(async () => {
+  cluster?.disconnect();
+  await servers?.stop();
+});
+
+const both = <T>(make: () => T) => [make(), make()] as const;
+
+describe("the Redis throttle on a Cluster", () => {
+  throttleConformance({
+    test,
+    factory: async () => {
+      const keyPrefix = testKeyPrefix();
+      const [throttle, peer] = both(() => redisThrottle(cluster, { keyPrefix }));
+      return { throttle, peer, dispose: async () => void (await Promise.all([throttle.close(), peer.close()])) };
+    },
+  });
+
+  test("one call takes keys on every master", async () => {
+    const keyPrefix = testKeyPrefix();
+    const throttle = redisThrottle(cluster, { keyPrefix });
+    await throttle.acquire(
+      Array.from({ length: 100 }, (_, index) => `job ${index}`),
+      longMs,
+    );
+    const taken = await Promise.all(cluster.nodes("master").map((node) => node.keys(`${keyPrefix}:throttle:*`)));
+    expect(taken.flat()).toHaveLength(100);
+    for (const keys of taken) expect(keys.length).toBeGreaterThan(0);
+    await throttle.close();
+  });
+
+  test.each(["plain:", "{tagged}:", "un{matched:"])(
+    "a prefix of the client's, %s, keeps keys in their slots",
+    async (outer) => {
+      const keyPrefix = testKeyPrefix();
+      const prefixed = cluster.duplicate([], { keyPrefix: outer });
+      const throttle = redisThrottle(prefixed, { keyPrefix });
+      const warnings: string[] = [];
+      const peer = redisThrottle(prefixed, { keyPrefix, log: { warn: (message) => void warnings.push(message) } });
+      const keys = Array.from({ length: 200 }, (_, index) => `job ${index}`);
+      await throttle.acquire(keys, longMs);
+      expect((await peer.acquire(keys, longMs)).every((wait) => wait > 0)).toBe(true);
+      expect(warnings).toEqual([]);
+      await Promise.all([throttle.close(), peer.close()]);
+      prefixed.disconnect();
+    },
+  );
+
+  test("a flushed script cache is filled again unnoticed, on every master", async () => {
+    const keyPrefix = testKeyPrefix();
+    const warnings: string[] = [];
+    const throttle = redisThrottle(cluster, { keyPrefix, log: { warn: (message) => void warnings.push(message) } });
+    const keys = Array.from({ length: 100 }, (_, index) => `job ${index}`);
+    await throttle.acquire(keys, longMs);
+    await Promise.all(cluster.nodes("master").map((node) => node.script("FLUSH")));
+    expect((await throttle.acquire(keys, longMs)).every((wait) => wait > 0)).toBe(true);
+    expect(warnings).toEqual([]);
+    await throttle.close();
+  });
+
+  test("the client is left as it was", async () => {
+    const listeners = () => cluster.eventNames().map((name) => [name, cluster.listenerCount(name)]);
+    const before = listeners();
+    const throttle = redisThrottle(cluster, { keyPrefix: testKeyPrefix() });
+    await throttle.acquire(["job"], longMs);
+    await throttle.close();
+    expect(listeners()).toEqual(before);
+    expect(await cluster.ping()).toBe("PONG");
+  });
+});
+
+describe("the Redis dedupe on a Cluster", () => {
+  dedupeConformance({
+    test,
+    factory: async () => {
+      const keyPrefix = testKeyPrefix();
+      const [dedupe, peer] = both(() => redisDedupe(cluster, { keyPrefix }));
+      return { dedupe, peer, dispose: async () => void (await Promise.all([dedupe.close(), peer.close()])) };
+    },
+  });
+});
+
+test("slots are those of the server", async () => {
+  for (const key of ["123456789", "a{b}c", "{}x", "{", "}{a}", "ключ", "{{a}}", "worker-progress:throttle:{42}"]) {
+    expect(keySlot(key)).toBe(await cluster.call("cluster", "keyslot", key));
+  }
+});
+
+test("a Cluster that lost a master is answered for locally within the time allowed, and used again when it is whole", async () => {
+  const keyPrefix = testKeyPrefix();
+  const warnings: string[] = [];
+  const log = { warn: (message: string) => void warnings.push(message) };
+  const throttle = redisThrottle(cluster, { keyPrefix, log, retryMs: 50 });
+  const keys = (label: string) => Array.from({ length: 100 }, (_, index) => `${label} ${index}`);
+  await throttle.acquire(keys("before"), longMs);
+  await servers.kill();
+  const start = performance.now();
+  expect((await throttle.acquire(keys("during"), longMs)).every((wait) => wait === 0)).toBe(true);
+  expect((await throttle.acquire(keys("before"), longMs)).every((wait) => wait > 0)).toBe(true);
+  expect(performance.now() - start).toBeLessThan(500);
+  await servers.restart();
+  await eventually(() => expect(warnings.at(-1)).toBe("Redis answers again"), { timeoutMs: 15_000 });
+  expect((await throttle.acquire(keys("after"), longMs)).every((wait) => wait === 0)).toBe(true);
+  expect(warnings).toHaveLength(2);
+  await throttle.close();
+});

@@ -1,0 +1,245 @@
+import { Redis } from "ioredis";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type RedisOptions, redisThrottle } from "../../src/adapters/redis/index.js";
+import type { ThrottleAdapter } from "../../src/ports/throttle.js";
+import { eventually } from "../support/eventually.js";
+import { privateRedis, redisUrl, testKeyPrefix } from "../support/servers.js";
+import { type TcpProxy, tcpProxy } from "../support/tcp-proxy.js";
+
+const longMs = 60_000;
+const timeoutMs = 200;
+const slackMs = 300;
+
+let proxy: TcpProxy;
+let keyPrefix: string;
+let warnings: { message: string; details: unknown }[];
+let open: { close(): Promise<void> }[];
+
+beforeEach(async () => {
+  proxy = await tcpProxy(redisUrl());
+  keyPrefix = testKeyPrefix();
+  warnings = [];
+  open = [];
+});
+
+afterEach(async () => {
+  await Promise.all(open.map((each) => each.close()));
+  await proxy.close();
+});
+
+function throttleAt(url: string, options: RedisOptions = {}): ThrottleAdapter {
+  const log = { warn: (message: string, details?: unknown) => void warnings.push({ message, details }) };
+  const throttle = redisThrottle(url, { keyPrefix, log, retryMs: 50, ...options });
+  open.push(throttle);
+  return throttle;
+}
+
+const behindProxy = (options?: RedisOptions) => throttleAt(`redis://127.0.0.1:${proxy.port}`, options);
+const direct = () => throttleAt(redisUrl());
+const outages = () => warnings.filter(({ message }) => message.startsWith("Redis is out of reach")).length;
+const recoveries = () => warnings.filter(({ message }) => message === "Redis answers again").length;
+
+async function timed<T>(work: Promise<T>): Promise<{ readonly value: T; readonly ms: number }> {
+  const start = performance.now();
+  const value = await work;
+  return { value, ms: performance.now() - start };
+}
+
+/** Asks until Redis is asked again: until a key that the peer took is seen as taken. */
+async function untilShared(throttle: ThrottleAdapter, peer = direct()): Promise<void> {
+  let attempt = 0;
+  await eventually(async () => {
+    const key = `shared ${attempt++}`;
+    await peer.acquire([key], longMs);
+    expect((await throttle.acquire([key], longMs))[0]).toBeGreaterThan(0);
+  });
+}
+
+describe("a Redis that refuses connections", () => {
+  test("is answered for at once from windows of this process, with one warning", async () => {
+    await proxy.refuse();
+    const throttle = behindProxy();
+    const first = await timed(throttle.acquire(["a", "b"], longMs));
+    expect(first.value).toEqual([0, 0]);
+    expect(first.ms).toBeLessThan(slackMs);
+    for (let call = 0; call < 50; call++) {
+      const [again] = await throttle.acquire(["a"], longMs);
+      expect(again).toBeGreaterThan(0);
+    }
+    expect(warnings).toEqual([
+      {
+        message: "Redis is out of reach: each process throttles for itself until it answers",
+        details: { reason: `connect ECONNREFUSED 127.0.0.1:${proxy.port}` },
+      },
+    ]);
+  });
+
+  test("is used again when it is back, which is said once", async () => {
+    await proxy.refuse();
+    const throttle = behindProxy();
+    await throttle.acquire(["a"], longMs);
+    await proxy.accept();
+    await untilShared(throttle);
+    expect([outages(), recoveries()]).toEqual([1, 1]);
+  });
+});
+
+describe("a Redis that goes away while it is used", () => {
+  test("a window taken through it holds in this process", async () => {
+    const throttle = behindProxy();
+    await throttle.acquire(["a"], longMs);
+    await proxy.refuse();
+    const waits = await throttle.acquire(["a", "b"], longMs);
+    expect(waits[0]).toBeGreaterThan(longMs - 10_000);
+    expect(waits[1]).toBe(0);
+  });
+
+  test("an idle connection that is cut is replaced without a warning", async () => {
+    const throttle = behindProxy();
+    await direct().acquire(["a"], longMs);
+    expect((await throttle.acquire(["a"], longMs))[0]).toBeGreaterThan(0);
+    proxy.cut();
+    await eventually(() => expect(proxy.connections).toBe(1));
+    expect((await throttle.acquire(["a"], longMs))[0]).toBeGreaterThan(0);
+    expect(warnings).toEqual([]);
+  });
+
+  test("a kill and a restart of the server leave nothing unhandled", async () => {
+    await using server = await privateRedis();
+    const throttle = throttleAt(server.url);
+    await throttle.acquire(["a"], longMs);
+    const asking = Array.from({ length: 20 }, (_, index) => throttle.acquire([`b ${index}`], longMs));
+    await server.kill();
+    expect((await Promise.all(asking)).flat()).toEqual(new Array(20).fill(0));
+    await throttle.acquire(["c"], longMs);
+    await server.restart();
+    await untilShared(throttle, throttleAt(server.url));
+  });
+});
+
+describe("a Redis that does not answer", () => {
+  test("holds one call up for the time allowed and no later one, then is used again", async () => {
+    const throttle = behindProxy();
+    await throttle.acquire(["warm"], longMs);
+    proxy.blackhole();
+    const first = await timed(throttle.acquire(["a"], longMs));
+    expect(first.value).toEqual([0]);
+    expect(first.ms).toBeGreaterThanOrEqual(timeoutMs - 1);
+    expect(first.ms).toBeLessThan(timeoutMs + slackMs);
+    for (let call = 0; call < 20; call++) {
+      const later = await timed(throttle.acquire([`b ${call}`], longMs));
+      expect(later.value).toEqual([0]);
+      expect(later.ms).toBeLessThan(100);
+    }
+    await proxy.accept();
+    await untilShared(throttle);
+    expect([outages(), recoveries()]).toEqual([1, 1]);
+  });
+
+  test("holds the very first call up for a second at most, and closing no longer", async () => {
+    proxy.blackhole();
+    const throttle = behindProxy();
+    const first = await timed(throttle.acquire(["a"], longMs));
+    expect(first.value).toEqual([0]);
+    expect(first.ms).toBeLessThan(1_000 + slackMs);
+    expect((await timed(throttle.close())).ms).toBeLessThan(1_000 + slackMs);
+  });
+
+  test("is not used while it is slower than the time allowed", async () => {
+    const throttle = behindProxy({ timeoutMs: 40 });
+    await throttle.acquire(["warm"], longMs);
+    proxy.delay(60);
+    await throttle.acquire(["a"], longMs);
+    await eventually(() => expect(proxy.connections).toBeGreaterThan(1));
+    for (let call = 0; call < 5; call++) {
+      expect((await timed(throttle.acquire([`b ${call}`], longMs))).ms).toBeLessThan(30);
+    }
+    await proxy.accept();
+    await untilShared(throttle);
+    expect([outages(), recoveries()]).toEqual([1, 1]);
+  });
+});
+
+test("a reply that is lost takes the window once: for this process, and for the others", async () => {
+  const throttle = behindProxy();
+  await throttle.acquire(["warm"], longMs);
+  proxy.dropReplies();
+  expect(await throttle.acquire(["a"], longMs)).toEqual([0]);
+  const others = await direct().acquire(["a"], longMs);
+  expect(others[0]).toBeGreaterThan(0);
+  await proxy.accept();
+  await untilShared(throttle);
+  expect((await throttle.acquire(["a"], longMs))[0]).toBeGreaterThan(0);
+});
+
+test("an answer that came while the process was busy is no outage", async () => {
+  const throttle = direct();
+  await throttle.acquire(["warm"], longMs);
+  await direct().acquire(["a"], longMs);
+  const asking = throttle.acquire(["a"], longMs);
+  const busyUntil = performance.now() + timeoutMs + 200;
+  while (performance.now() < busyUntil);
+  expect((await asking)[0]).toBeGreaterThan(0);
+  expect(outages()).toBe(0);
+});
+
+test("a flushed script cache is filled again unnoticed", async () => {
+  await using server = await privateRedis();
+  const [throttle, peer] = [throttleAt(server.url), throttleAt(server.url)];
+  await throttle.acquire(["a"], longMs);
+  const client = new Redis(server.url);
+  await client.script("FLUSH");
+  await client.quit();
+  expect((await throttle.acquire(["a", "b"], longMs)).map((wait) => wait === 0)).toEqual([false, true]);
+  expect((await peer.acquire(["b"], longMs))[0]).toBeGreaterThan(0);
+  expect(outages()).toBe(0);
+});
+
+test("a server that refuses to write is left alone, with one warning and its reason", async () => {
+  await using server = await privateRedis(["--maxmemory", "1", "--maxmemory-policy", "noeviction"]);
+  const throttle = throttleAt(server.url);
+  const client = new Redis(server.url);
+  expect(await throttle.acquire(["a"], longMs)).toEqual([0]);
+  const connections = async () => Number(/total_connections_received:(\d+)/.exec(await client.info("stats"))?.[1]);
+  const before = await connections();
+  await eventually(async () => expect(await connections()).toBeGreaterThan(before + 2));
+  expect((await throttle.acquire(["a"], longMs))[0]).toBeGreaterThan(0);
+  expect([outages(), recoveries()]).toEqual([1, 0]);
+  expect(JSON.stringify(warnings)).toContain("OOM command not allowed");
+  await client.quit();
+});
+
+test("a password is used, and is in no warning, right or wrong", async () => {
+  await using server = await privateRedis(["--requirepass", "s3cret-right"]);
+  const at = (password: string) => `redis://:${password}@127.0.0.1:${server.port}`;
+  const right = throttleAt(at("s3cret-right"));
+  await right.acquire(["a"], longMs);
+  expect((await throttleAt(at("s3cret-right")).acquire(["a"], longMs))[0]).toBeGreaterThan(0);
+  expect(await throttleAt(at("s3cret-wrong")).acquire(["a"], longMs)).toEqual([0]);
+  await server.kill();
+  await right.acquire(["b"], longMs);
+  expect(outages()).toBe(2);
+  expect(JSON.stringify(warnings)).not.toContain("s3cret");
+  expect(JSON.stringify(warnings)).toContain("WRONGPASS");
+}, 30_000);
+
+test("a closed throttle answers from windows of this process and opens nothing", async () => {
+  const throttle = behindProxy();
+  await throttle.acquire(["a"], longMs);
+  await throttle.close();
+  await eventually(() => expect(proxy.connections).toBe(0));
+  expect((await throttle.acquire(["a"], longMs))[0]).toBeGreaterThan(0);
+  expect(await throttle.acquire(["b"], longMs)).toEqual([0]);
+  expect([proxy.connections, warnings.length]).toEqual([0, 0]);
+});
+
+test("closing in the middle of an outage ends the tries", async () => {
+  await proxy.refuse();
+  const throttle = behindProxy({ retryMs: 20 });
+  await throttle.acquire(["a"], longMs);
+  await throttle.close();
+  await proxy.accept();
+  const other = behindProxy({ retryMs: 20 });
+  await untilShared(other);
+  expect(proxy.connections).toBe(1);
+});

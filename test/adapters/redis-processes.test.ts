@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { startWorker } from "../support/child-process.js";
+import { eventually } from "../support/eventually.js";
+import { redisUrl, testKeyPrefix } from "../support/servers.js";
+
+const fixture = new URL("../support/redis-throttle.fixture.ts", import.meta.url);
+const without = new URL("../support/without-packages.mjs", import.meta.url);
+const refused = "redis://127.0.0.1:1";
+
+test("two processes share every window", async () => {
+  const windowMs = 100;
+  const args = [redisUrl(), testKeyPrefix(), "compete", "1500", String(windowMs)];
+  const workers = await Promise.all([0, 1].map(() => startWorker<{ acquiredAt: number[] }>(fixture, { args })));
+  const messages = await Promise.all(workers.map((worker) => worker.message(() => true)));
+  const moments = messages.flatMap(({ acquiredAt }) => acquiredAt).sort((a, b) => a - b);
+  const span = (moments.at(-1) as number) - (moments[0] as number);
+  // The moment is noted some milliseconds after the window began.
+  expect(moments.length).toBeLessThanOrEqual(span / windowMs + 1.5);
+  expect(moments.length).toBeGreaterThan(5);
+  for (const worker of workers) expect(await worker.exit).toMatchObject({ code: 0, stderr: "" });
+});
+
+test.each([
+  ["a process with an outage ends by itself, closed", "askAndClose", refused],
+  ["a process with an outage ends by itself, not closed", "ask", refused],
+  ["a process that closes its throttle ends by itself", "askAndClose", redisUrl()],
+])("%s", async (_, task, url) => {
+  const worker = await startWorker(fixture, { args: [url, testKeyPrefix(), task] });
+  expect(await worker.message(() => true)).toEqual({ waits: [0] });
+  const asked = performance.now();
+  expect(await worker.exit).toMatchObject({ code: 0, stderr: "" });
+  expect(performance.now() - asked).toBeLessThan(2_000);
+});
+
+test("a URL without ioredis installed is answered with what to install", async () => {
+  const worker = await startWorker<{ code: string }>(fixture, {
+    args: [redisUrl(), testKeyPrefix(), "error"],
+    env: { WITHOUT_PACKAGES: "ioredis" },
+    nodeArgs: ["--import", without.href],
+  });
+  await eventually(() => expect(worker.messages).toHaveLength(1));
+  expect(worker.messages[0]).toEqual({
+    code: "MISSING_DEPENDENCY",
+    message: 'Cannot connect to Redis: package "ioredis" is not installed, run npm install ioredis',
+  });
+  expect(await worker.exit).toMatchObject({ code: 0 });
+});
