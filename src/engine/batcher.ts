@@ -431,6 +431,8 @@ export class Batcher {
         reason: outage.message,
       });
     }
+    // Nobody waits for a storage that is away.
+    if (this.#outage === null) for (const slot of [...this.#ready.values(), ...this.#due.values()]) defer(slot, outage);
     this.#outage = outage;
     this.#failures++;
     if (this.#paused) return;
@@ -499,6 +501,12 @@ function endsAttempt(error: WorkerProgressError): boolean {
 function settleFirst(slot: Slot, result: ProgressResult): void {
   slot.first?.(result);
   slot.first = null;
+}
+
+function defer(slot: Slot, error: WorkerProgressError): void {
+  if (slot.first === null) return;
+  slot.answer = deferred(error);
+  settleFirst(slot, { outcome: "deferred", error });
 }
 
 function deferred(error: WorkerProgressError): Promise<ProgressResult> {

@@ -22,8 +22,8 @@ export interface CommitTask {
   job: JobSnapshot | null;
   /** Whether `job` was loaded for this task. Only fresh state may refuse. */
   fresh: boolean;
-  /** The last write tried. */
-  attempted: JobWrite | null;
+  /** The last write tried, and what it was decided on. */
+  attempted: Step | null;
   /** Whether the outcome of a write was not learned, so that a load may show it as landed. */
   ambiguous: boolean;
   conflicts: number;
@@ -95,7 +95,11 @@ export class Committer {
         for (const task of open) task.result = refused(task, error);
         return;
       }
-      for (const task of open) task.ambiguous ||= task.attempted !== null;
+      for (const task of open) {
+        if (task.attempted === null) continue;
+        task.ambiguous = true;
+        task.slot.known = null;
+      }
       throw error;
     }
   }
@@ -151,8 +155,8 @@ export class Committer {
     const { id, status, progress, attempt } = previous;
     const event = decision.emits ? eventOf(this.#options.newEventId(), traits.idType, previous, next, set) : null;
     const write = { id, expected: { status, progress, attempt }, next, set, event };
-    task.attempted = write;
-    return { task, previous, decision, write };
+    task.attempted = { task, previous, decision, write };
+    return task.attempted;
   }
 
   async #loadUnknown(tasks: readonly CommitTask[], transaction: CallerTransaction | undefined): Promise<void> {
@@ -206,17 +210,10 @@ export class Committer {
   }
 
   #stored(step: Step, cancelRequested: boolean, transaction: CallerTransaction | undefined): void {
-    const { task, previous, decision, write } = step;
+    const { task, previous, write } = step;
     const job = { ...applyPatch(previous, write.next, write.set), cancelRequested };
     if (transaction === undefined) remember(task.slot, job);
-    task.attempted = null;
-    task.ambiguous = false;
-    if (decision.completes) {
-      task.result = { kind: "stored", previous, job };
-      return;
-    }
-    task.job = job;
-    task.command = { ...task.command, unwritten: null };
+    this.#advance(step, job);
   }
 
   #conflicted({ task }: Step): void {
@@ -228,17 +225,28 @@ export class Committer {
     }
   }
 
-  /** Whether an earlier write of this task, whose answer was lost, is what the storage holds. */
+  /** Whether an earlier write of this task, whose answer was lost, is what the storage holds and all of the command. */
   #landed(task: CommitTask, job: JobSnapshot): boolean {
-    const write = task.attempted;
-    if (write === null || !task.ambiguous || !task.fresh) return false;
-    const { next, set, event } = write;
+    const step = task.attempted;
+    if (step === null || !task.ambiguous || !task.fresh) return false;
+    const { next, set, event } = step.write;
     const same = job.status === next.status && job.progress === next.progress && job.attempt === next.attempt;
     const ours = job.updatedAt === set.updatedAt || (job.updatedAt === null && isTerminal(job.status));
     if (!same || !ours) return false;
-    task.result = { kind: "stored", previous: { ...job, ...write.expected }, job };
     if (event !== null) this.#options.onEvents([event]);
-    return true;
+    this.#advance(step, job);
+    return step.decision.completes;
+  }
+
+  #advance({ task, previous, decision }: Step, job: JobSnapshot): void {
+    task.attempted = null;
+    task.ambiguous = false;
+    if (decision.completes) {
+      task.result = { kind: "stored", previous, job };
+      return;
+    }
+    task.job = job;
+    task.command = { ...task.command, unwritten: null };
   }
 
   #bounded<T>(work: Promise<T>): Promise<T> {

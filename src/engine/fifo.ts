@@ -7,6 +7,11 @@ export class Fifo<T> {
     return this.#items.length - this.#head;
   }
 
+  /** What is in line, first to last. */
+  values(): readonly T[] {
+    return this.#items.slice(this.#head);
+  }
+
   push(item: T): void {
     this.#items.push(item);
   }

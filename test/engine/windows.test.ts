@@ -139,6 +139,7 @@ describe("the windows of many jobs", () => {
     const { reporter, clock, storage } = engineOn();
     withJobs(storage, "a");
     await reporter.progress("a", 10);
+    await clock.advance(0);
     expect(clock.holdsProcess()).toBe(false);
     void reporter.progress("a", 20);
     expect(clock.holdsProcess()).toBe(true);
