@@ -10,7 +10,10 @@ const rounds = 9;
 
 declare const gc: (() => void) | undefined;
 
-const reporter = createProgressReporter(undefined, memoryThrottle(), undefined, { windowMs: 3_600_000, log: { warn() {} } });
+const reporter = createProgressReporter(undefined, memoryThrottle(), undefined, {
+  windowMs: 3_600_000,
+  log: { warn() {} },
+});
 const id = String(await reporter.createJob());
 const job = await reporter.startJob(id);
 await job.forceProgress(1);
