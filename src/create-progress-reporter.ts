@@ -19,6 +19,7 @@ import { Unrelayed } from "./engine/unrelayed.js";
 import { type ParsedOptions, parseOptions, type ReporterOptions } from "./options.js";
 import type { Clock } from "./ports/clock.js";
 import type { DedupeAdapter } from "./ports/dedupe.js";
+import type { Log } from "./ports/log.js";
 import type { PublisherAdapter } from "./ports/publisher.js";
 import type { StorageAdapter } from "./ports/storage.js";
 import type { ThrottleAdapter } from "./ports/throttle.js";
@@ -64,7 +65,7 @@ export function createProgressReporter(
   const storage = storageOf(db, parsed, own);
   const throttle = throttleOf(redis, parsed, own);
   const publisher = publisherOf(db, amqp, parsed, own);
-  const delivery = deliveryOf(storage, publisher, redis, parsed, clock, own);
+  const delivery = deliveryOf(storage, publisher, { redis, amqp }, parsed, clock, own);
   const { limits, log, windowMs, batchSize, concurrency, storageTimeoutMs } = parsed;
   const committer = new Committer({
     storage,
@@ -143,7 +144,10 @@ function publisherOf(
 function deliveryOf(
   storage: StorageAdapter,
   publisher: PublisherAdapter | null,
-  redis: RedisArgument | null | undefined,
+  {
+    redis,
+    amqp,
+  }: { readonly redis?: RedisArgument | null | undefined; readonly amqp?: AmqpArgument | null | undefined },
   options: ParsedOptions,
   clock: Clock,
   own: Own,
@@ -168,7 +172,8 @@ function deliveryOf(
     throw new TypeError('Cannot create a progress reporter: the storage keeps no outbox; pass delivery "direct"');
   }
   if (publisher === null) return new Unrelayed(log);
-  const publishing = new Publishing(publisher, options.unroutable, log);
+  const nobodyCanListen = amqp === undefined || amqp === null;
+  const publishing = new Publishing(publisher, options.unroutable, nobodyCanListen ? silence : log);
   return new Relay({
     outbox: storage.outbox,
     publishing,
@@ -185,6 +190,8 @@ function deliveryOf(
 function dedupeOf(redis: RedisArgument | null | undefined, options: ParsedOptions): DedupeAdapter {
   return isRedisSource(redis) ? redisDedupe(redis, { log: options.log, ...options.redis }) : memoryDedupe();
 }
+
+const silence: Log = { warn() {} };
 
 /** An embedded storage makes its tables itself: there is nobody else to. */
 function embedded(storage: StorageAdapter): StorageAdapter {
