@@ -1,0 +1,100 @@
+import { expect, test } from "vitest";
+import { eventually } from "../support/eventually.js";
+import { privateRabbitmq, privateRedis } from "../support/servers.js";
+import { journaledChanges, journaledEvents, keepJournal } from "./journal.js";
+import { listen } from "./listener.js";
+import { startPuppet } from "./puppet.js";
+import { openStage } from "./stage.js";
+import { startWorkerOn } from "./start-worker-on.js";
+import { viaProxy } from "./via-proxy.js";
+import type { TightLoopMessage, TightLoopTask } from "./workers/tight-loop.js";
+
+const jitterMs = 150;
+
+test("with Redis killed on the way a process throttles for itself, and says so once", async () => {
+  await using redis = await privateRedis();
+  await using stage = await openStage({ redisUrl: redis.url, rabbitmqUrl: null });
+  await keepJournal(stage.db);
+  const jobId = await stage.job();
+  const windowMs = 500;
+  const loop = await startWorkerOn<TightLoopMessage>("tight-loop", stage.address, {
+    jobId,
+    durationMs: 4_000,
+    windowMs,
+    last: 90,
+  } satisfies TightLoopTask);
+  await loop.message(({ ready }) => ready === true);
+  loop.send("go");
+  await eventually(async () => expect((await journaledChanges(stage.db)).length).toBeGreaterThanOrEqual(2));
+  await redis.kill();
+  await loop.message(({ calls }) => calls !== undefined);
+  await eventually(async () => expect(await stage.row(jobId)).toMatchObject({ progress: 90, step: "last" }));
+
+  const times = (await journaledChanges(stage.db)).map(({ at }) => at.getTime());
+  const gaps = times.slice(1).map((time, i) => time - (times[i] as number));
+  console.log(`P7: Redis killed after 2 of ${times.length} writes, windows of ${windowMs} ms, gaps ${gaps.join(", ")} ms`);
+  expect(Math.min(...gaps)).toBeGreaterThanOrEqual(windowMs - jitterMs);
+  expect(times.length).toBeGreaterThanOrEqual(5);
+  const warnings = loop.messages.flatMap(({ warned }) => warned ?? []).filter((warned) => warned.includes("Redis"));
+  expect(warnings).toEqual(["Redis is out of reach: each process throttles for itself until it answers"]);
+  loop.kill();
+});
+
+test("with RabbitMQ killed changes are stored, events wait, and all arrive in order when it is back", async () => {
+  await using rabbitmq = await privateRabbitmq();
+  await using stage = await openStage({ rabbitmqUrl: rabbitmq.url });
+  await keepJournal(stage.db);
+  const jobId = await stage.job();
+  const before = await listen(stage);
+  const worker = await startPuppet(stage.address, { relay: { pollMs: 100 } });
+  await worker.call("startJob", jobId);
+  await eventually(() => expect(before.deliveries.length).toBe(1));
+  await rabbitmq.kill();
+
+  for (const percent of [25, 50, 75]) {
+    expect(await worker.call("forceProgress", jobId, percent)).toMatchObject({ outcome: "written" });
+  }
+  await worker.call("completeJob", jobId);
+  expect(await stage.row(jobId)).toMatchObject({ status: "completed" });
+  await eventually(async () => {
+    expect(await worker.call("health")).toMatchObject({ events: { publisher: "down" }, outbox: { waiting: 4 } });
+  });
+
+  await rabbitmq.restart();
+  await using after = await listen(stage);
+  const stored = (await journaledEvents(stage.db)).map(({ event_id }) => event_id);
+  expect(stored.length).toBe(5);
+  await eventually(() => expect(after.firstArrivals().get(jobId)).toEqual(stored.slice(1)));
+  await eventually(async () => expect(await worker.call("health")).toMatchObject({ outbox: { waiting: 0 } }));
+  expect(worker.warnings().filter((warning) => warning.includes("The publisher is"))).toEqual([
+    "The publisher is away: events wait and are tried again",
+    "The publisher is back",
+  ]);
+  await before.close();
+  worker.kill();
+}, 90_000);
+
+test("with the database away progress of a bounded number of jobs is kept, the rest is refused by name", async () => {
+  await using stage = await openStage({ redisUrl: null, rabbitmqUrl: null });
+  await stage.jobs(3_000);
+  const proxy = await viaProxy(stage.address.databaseUrl);
+  const worker = await startPuppet(
+    { ...stage.address, databaseUrl: proxy.url },
+    { windowMs: 50, maxDeferredJobs: 100 },
+  );
+  await worker.call("forceProgress", "1", 1);
+  await proxy.refuse();
+  await eventually(async () => expect(await worker.call("progress", "1", 2)).toMatchObject({ outcome: "deferred" }));
+  expect(await worker.call("spread", 3_000)).toEqual({
+    "deferred STORAGE_UNAVAILABLE": 100,
+    "rejected CAPACITY_EXCEEDED": 2_900,
+  });
+  expect(await worker.call("health")).toMatchObject({ jobs: { remembered: 100, unwritten: 100 } });
+  await proxy.accept();
+  await eventually(async () => {
+    const { rows } = await stage.db.query("select count(*)::int as written from worker_progress_jobs where progress = 5");
+    expect(rows).toEqual([{ written: 100 }]);
+  });
+  worker.kill();
+  await proxy.close();
+});
