@@ -48,6 +48,7 @@ export class BrokerConnection {
       return;
     }
     if (this.#lost === null) {
+      this.holdProcess(true);
       const late = () => new Error("late");
       await within((async () => this.model.close())(), timeoutMs, late).catch(() => {});
     }

@@ -6,7 +6,7 @@ import type { AmqpConfirmChannel, AmqpReturnedMessage } from "./client-types.js"
 import { EventBatch } from "./event-batch.js";
 import { eventMessage } from "./event-message.js";
 import type { PublisherSettings } from "./options.js";
-import { unavailable } from "./rabbitmq-errors.js";
+import { isClosedConnection, lostError, unavailable } from "./rabbitmq-errors.js";
 import { reasonOf } from "./redact.js";
 import { StallWatch } from "./stall-watch.js";
 import { within } from "./within.js";
@@ -31,6 +31,8 @@ export class ConfirmSession {
   readonly #unanswered = new Set<EventBatch>();
   /** How often a message came back unroutable that is not confirmed yet: the broker returns before it confirms. */
   readonly #returned = new Map<string, number>();
+  /** Whether the channel has closed and only the reason is still to come. */
+  #closed = false;
   #ended: Error | null = null;
   #channelError: string | null = null;
   #blocked: string | null;
@@ -55,7 +57,7 @@ export class ConfirmSession {
     channel.on("error", (error) => {
       this.#channelError = reasonOf(error);
     });
-    channel.on("close", () => this.#closed());
+    channel.on("close", () => this.#onClose());
     channel.on("drain", () => this.#drained());
     channel.on("return", (message) => this.#unroutable(message));
     connection.model.on("blocked", this.#onBlocked);
@@ -103,7 +105,9 @@ export class ConfirmSession {
       await within(answers, confirmTimeoutMs, late).catch(() => {});
     }
     this.#end(ended);
-    await within((async () => this.#channel.close())(), connectTimeoutMs, late).catch(() => {});
+    const closed = (async () => this.#channel.close())().catch(() => {});
+    // A blocked broker does not answer.
+    if (this.#blocked === null) await within(closed, connectTimeoutMs, late).catch(() => {});
   }
 
   async #write(batch: EventBatch): Promise<void> {
@@ -113,21 +117,22 @@ export class ConfirmSession {
         this.#writtenThisTurn = 0;
       }
       while (this.#ended === null && (this.#saturated || this.#blocked !== null)) await this.#resumed();
-      if (this.#ended !== null) return;
+      if (this.#ended !== null || this.#closed || batch.failed) return;
       this.#send(batch, index, event);
     }
   }
 
   #send(batch: EventBatch, index: number, event: JobEvent): void {
     const { eventsExchange, routingKey, format } = this.#settings;
-    const { content, properties } = eventMessage(event, format);
     const answered = (error: Error | null) => this.#answered(batch, index, error);
     try {
+      const { content, properties } = eventMessage(event, format);
       this.#saturated = !this.#channel.publish(eventsExchange, routingKey, content, properties, answered);
       this.#writtenThisTurn++;
       this.#watch.expect();
     } catch (error) {
-      this.#lose(reasonOf(error));
+      if (isClosedConnection(error)) this.#lose(reasonOf(error));
+      else batch.fail(error as Error);
     }
   }
 
@@ -175,7 +180,8 @@ export class ConfirmSession {
     });
   }
 
-  #closed(): void {
+  #onClose(): void {
+    this.#closed = true;
     if (this.#ended !== null) return;
     // amqplib closes the channels before it says why the connection closed.
     queueMicrotask(() => this.#lose(this.#channelError ?? this.#connection.lost ?? "the channel was closed"));
@@ -190,7 +196,7 @@ export class ConfirmSession {
 
   #lose(reason: string): void {
     if (this.#ended !== null) return;
-    this.#end(unavailable(`Lost RabbitMQ while publishing, publish again: ${reason}`));
+    this.#end(lostError(this.#connection, reason));
     this.#onEnd(reason);
   }
 

@@ -9,6 +9,7 @@ export class EventBatch {
   readonly #resolve: (outcomes: readonly PublishOutcome[]) => void;
   readonly #reject: (error: Error) => void;
   #left: number;
+  #failed = false;
 
   constructor(events: readonly JobEvent[]) {
     const { promise, resolve, reject } = Promise.withResolvers<readonly PublishOutcome[]>();
@@ -26,7 +27,13 @@ export class EventBatch {
     if (--this.#left === 0) this.#resolve(this.#outcomes);
   }
 
+  /** Whether the rest need not be sent. */
+  get failed(): boolean {
+    return this.#failed;
+  }
+
   fail(error: Error): void {
+    this.#failed = true;
     this.#reject(error);
   }
 }

@@ -3,7 +3,7 @@ import { isBlocked } from "./client-internals.js";
 import type { AmqpConfirmChannel } from "./client-types.js";
 import { ConfirmSession } from "./confirm-session.js";
 import type { PublisherSettings } from "./options.js";
-import { isClosedConnection, unavailable } from "./rabbitmq-errors.js";
+import { isClosedConnection, lostError, unavailable } from "./rabbitmq-errors.js";
 import { reasonOf } from "./redact.js";
 import { declareTopology } from "./topology.js";
 import { within } from "./within.js";
@@ -27,7 +27,7 @@ export async function openSession(
     return session;
   } catch (error) {
     await session.close(unavailable("The topology was not declared"));
-    throw connection.lost === null ? error : lostMeanwhile(connection, error);
+    throw connection.lost === null ? error : lostError(connection, connection.lost, error);
   }
 }
 
@@ -40,7 +40,9 @@ async function openChannel(connection: BrokerConnection, settings: PublisherSett
   try {
     return await inTime(connection, settings, (async () => model.createConfirmChannel())(), discard);
   } catch (error) {
-    if (connection.lost !== null || isClosedConnection(error)) throw lostMeanwhile(connection, error);
+    const closed = isClosedConnection(error) ? reasonOf(error) : null;
+    const lost = connection.lost ?? closed;
+    if (lost !== null) throw lostError({ owned: connection.owned, lost }, lost, error);
     throw unavailable(`Cannot open a channel to RabbitMQ: ${reasonOf(error)}`, error);
   }
 }
@@ -57,14 +59,4 @@ function inTime<T>(
     return unavailable(`Cannot set RabbitMQ up: ${reason}`);
   };
   return within(work, connectTimeoutMs, late, discard);
-}
-
-function lostMeanwhile({ owned, lost }: BrokerConnection, error: unknown): Error {
-  const reason = lost ?? reasonOf(error);
-  return unavailable(
-    owned
-      ? `Lost the connection to RabbitMQ: ${reason}`
-      : `The given RabbitMQ connection is closed and cannot be opened again, pass a URL or a factory instead: ${reason}`,
-    error,
-  );
 }

@@ -12,7 +12,7 @@ export interface Place {
 export function placeOf(url: string): Place {
   const { host, username, pathname } = new URL(url);
   return {
-    address: host,
+    address: host || "localhost",
     user: decoded(username) || "guest",
     vhost: decoded(pathname.slice(1)) || "/",
   };
@@ -56,6 +56,20 @@ export function topologyError(error: unknown, option: string, exchange: string):
     );
   }
   return unavailable(`Cannot declare exchange "${exchange}": ${reason}`, error);
+}
+
+/** What happened to a connection or its channel. One that was given cannot be opened again, once it is lost itself. */
+export function lostError(
+  connection: { readonly owned: boolean; readonly lost: string | null },
+  reason: string,
+  cause?: unknown,
+): WorkerProgressError {
+  return unavailable(
+    connection.owned || connection.lost === null
+      ? `Lost RabbitMQ, publish again: ${reason}`
+      : `The given RabbitMQ connection is closed and cannot be opened again, pass a URL or a factory instead: ${reason}`,
+    cause,
+  );
 }
 
 /** Whether amqplib refuses because the connection is closed already. */

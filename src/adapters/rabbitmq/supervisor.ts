@@ -91,6 +91,7 @@ export class Supervisor {
   }
 
   #failed(opening: Promise<ConfirmSession>, reason: string): void {
+    this.#connection?.holdProcess(false);
     if (this.#state.kind === "connecting" && this.#state.opening === opening) this.#state = { kind: "lost", reason };
   }
 
