@@ -4,14 +4,14 @@ import { canonicalJobId, type JobIdType } from "../domain/job-id.js";
 import { isTerminal } from "../domain/job-status.js";
 import type { ProgressResult } from "../domain/progress-result.js";
 import { coalesce, type ProgressUpdate } from "../domain/progress-update.js";
-import type { Clock } from "../ports/clock.js";
+import type { CancelTimer, Clock } from "../ports/clock.js";
 import type { Log } from "../ports/log.js";
 import type { ThrottleAdapter } from "../ports/throttle.js";
 import { AttemptSignal } from "./attempt-signal.js";
 import { held } from "./bounded.js";
 import { type CommitTask, type Committer, commitTask } from "./committer.js";
 import { Fifo } from "./fifo.js";
-import { refusalFrom } from "./refusal.js";
+import { progressReport, refusalFrom } from "./refusal.js";
 import { type ChangeResult, coalesced, type LaneItem, type Slot } from "./slot.js";
 import { WindowTimer } from "./window-timer.js";
 
@@ -53,8 +53,11 @@ export class Batcher {
   readonly #ready = new Fifo<Slot>();
   readonly #due = new Fifo<Slot>();
   #unwritten = 0;
+  readonly #flying = new Set<Flight>();
   #inFlight = 0;
   #gating = false;
+  #stopped = false;
+  #cancelRetry: CancelTimer | null = null;
   #pumpQueued = false;
   #paused = false;
   #failures = 0;
@@ -99,8 +102,20 @@ export class Batcher {
     this.#next(slot);
   }
 
-  stop(): void {
+  /** Ends all work on these slots: who waits is told, what is not known to be stored is unwritten again. */
+  stop(slots: Iterable<Slot>): void {
+    this.#stopped = true;
     this.#timer.stop();
+    this.#cancelRetry?.();
+    const late = new WorkerProgressError(
+      "STORAGE_UNAVAILABLE",
+      "The storage did not answer before the reporter closed",
+    );
+    for (const flight of this.#flying) this.#putBack(flight, late);
+    for (const slot of slots) {
+      settleFirst(slot, { outcome: "deferred", error: late });
+      for (const item of slot.lane.splice(0)) this.#giveUp(slot, item, late);
+    }
   }
 
   #keep(slot: Slot, update: ProgressUpdate, bound: number | null): void {
@@ -149,7 +164,7 @@ export class Batcher {
   }
 
   #pump(): void {
-    if (this.#paused) return;
+    if (this.#paused || this.#stopped) return;
     if (!this.#gating && this.#due.length > 0) void this.#gate();
     while (this.#inFlight < this.#options.concurrency) {
       const flights = this.#nextBatch();
@@ -207,6 +222,7 @@ export class Batcher {
   }
 
   #startWindow(slot: Slot, forMs: number): void {
+    if (this.#stopped) return;
     slot.windowRuns = true;
     this.#timer.add(slot, this.#options.clock.monotonic() + forMs);
   }
@@ -304,6 +320,7 @@ export class Batcher {
 
   async #fly(flights: readonly Flight[]): Promise<void> {
     this.#inFlight++;
+    for (const flight of flights) this.#flying.add(flight);
     let failure: unknown = null;
     try {
       await this.#options.committer.run(flights.map((flight) => flight.task));
@@ -313,7 +330,11 @@ export class Batcher {
       this.#failed(error);
     }
     this.#inFlight--;
-    for (const flight of flights) this.#land(flight, failure);
+    if (this.#stopped) return;
+    for (const flight of flights) {
+      this.#flying.delete(flight);
+      this.#land(flight, failure);
+    }
     this.#pumpSoon();
   }
 
@@ -340,12 +361,18 @@ export class Batcher {
       return;
     }
     if (item?.kind !== "change") return;
-    if (this.#options.clock.monotonic() < item.deadline) {
-      slot.lane.unshift(item);
+    if (this.#options.clock.monotonic() < item.deadline && !this.#stopped) slot.lane.unshift(item);
+    else this.#giveUp(slot, item, failure);
+  }
+
+  #giveUp(slot: Slot, item: LaneItem, failure: unknown): void {
+    if (item.kind === "flush") {
+      item.settle({ outcome: "deferred", error: refusalFrom(progressReport, slot.key, failure) });
       return;
     }
-    this.#restore(slot, task.command.unwritten);
-    settleChange(slot, item, { kind: "refused", error });
+    const { change, unwritten } = item.task.command;
+    this.#restore(slot, unwritten);
+    settleChange(slot, item, { kind: "refused", error: refusalFrom(change, slot.key, failure) });
   }
 
   /** A start whose turn comes after progress that could not be written waits for it no longer than its deadline. */
@@ -355,7 +382,7 @@ export class Batcher {
     next.writesFirst = true;
     if (this.#options.clock.monotonic() < next.deadline) return;
     slot.lane.shift();
-    settleChange(slot, next, { kind: "refused", error: refusalFrom(next.task.command.change, slot.key, failure) });
+    this.#giveUp(slot, next, failure);
   }
 
   #settleProgress({ slot, item, first }: Flight, result: ChangeResult): void {
@@ -435,9 +462,9 @@ export class Batcher {
     if (this.#outage === null) for (const slot of [...this.#ready.values(), ...this.#due.values()]) defer(slot, outage);
     this.#outage = outage;
     this.#failures++;
-    if (this.#paused) return;
+    if (this.#paused || this.#stopped) return;
     this.#paused = true;
-    clock.schedule(backoffMs(this.#failures, backoff, random()), () => this.#resume(), true);
+    this.#cancelRetry = clock.schedule(backoffMs(this.#failures, backoff, random()), () => this.#resume(), true);
   }
 
   #resume(): void {

@@ -13,7 +13,7 @@ import type { Batcher } from "./batcher.js";
 import { settledBy } from "./bounded.js";
 import { type Committer, commitTask } from "./committer.js";
 import type { EventDelivery } from "./event-delivery.js";
-import { refusal } from "./refusal.js";
+import { progressReport, refusal } from "./refusal.js";
 import type { ChangeResult, Slot } from "./slot.js";
 import type { Slots } from "./slots.js";
 
@@ -93,7 +93,7 @@ export class ProgressEngine {
     metrics: unknown,
   ): Promise<ProgressResult> {
     const slot = this.#options.slots.get(key);
-    if (slot !== undefined && (bound === null || slot.signal === bound)) {
+    if (slot !== undefined && !this.#closing && (bound === null || slot.signal === bound)) {
       const kept = slot.keep(percent, step, message, metrics);
       if (kept !== null) return kept;
     }
@@ -124,7 +124,7 @@ export class ProgressEngine {
   async flush(): Promise<Unfinished["unwritten"]> {
     const writes: Promise<ProgressResult>[] = [];
     for (const slot of this.#options.slots.values()) {
-      if (slot.dirty || slot.inFlight) writes.push(this.#flushSlot(slot));
+      if (slot.dirty || slot.inFlight || slot.lane.length > 0) writes.push(this.#flushSlot(slot));
     }
     await Promise.all(writes);
     return this.#unwritten();
@@ -139,7 +139,7 @@ export class ProgressEngine {
     });
     const published = await delivery.drain(deadline);
     slots.stop();
-    batcher.stop();
+    batcher.stop(slots.values());
     return { unwritten: this.#unwritten(), unpublished: !published };
   }
 
@@ -254,10 +254,8 @@ function rejected(
   code: "INVALID_ARGUMENT" | "REPORTER_CLOSED" | "PROGRESS_DECREASED" | "CAPACITY_EXCEEDED" | "STALE_ATTEMPT",
   reason: string,
 ): Promise<ProgressResult> {
-  return Promise.resolve({ outcome: "rejected", error: refusal(progressChange, key, code, reason) });
+  return Promise.resolve({ outcome: "rejected", error: refusal(progressReport, key, code, reason) });
 }
-
-const progressChange: Change = { kind: "progress", update: { percent: 0 } };
 
 function isTextOrAbsent(value: unknown): value is string | undefined | null {
   return value === undefined || value === null || typeof value === "string";

@@ -2,6 +2,9 @@ import { type Change, verbOf } from "../domain/command.js";
 import { type ErrorCode, WorkerProgressError } from "../domain/errors.js";
 import type { JobId } from "../domain/job-id.js";
 
+/** Stands for a report in a refusal, which tells nothing of its values. */
+export const progressReport: Change = { kind: "progress", update: { percent: 0 } };
+
 /** The error that tells a caller why a change of a job was refused. */
 export function refusal(
   change: Change,
