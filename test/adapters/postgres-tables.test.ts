@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { defaultJobTable, type JobTable, legacyJobTable, postgresStorage } from "../../src/adapters/postgres/index.js";
 import { runningAt, stored, versionOf, waiting, withEvent, write } from "../../src/conformance/storage-fixtures.js";
-import { legacyTableSql, type ServerDatabase, serverDatabase } from "./postgres-subject.js";
+import { legacyTableSql, quietPool, type ServerDatabase, serverDatabase } from "./postgres-subject.js";
 
 let database: ServerDatabase;
 beforeAll(async () => {
@@ -204,7 +204,8 @@ describe("the legacy preset", () => {
 
   test("writes what the Python workers read, in UTC whatever the session's time zone", async () => {
     await database.reset(`${legacyTableSql}; insert into jobs default values`);
-    const storage = postgresStorage(database.pool, { table: legacyJobTable, outbox: false });
+    const pool = quietPool({ connectionString: database.url, options: "-c TimeZone=America/New_York" });
+    const storage = postgresStorage(pool, { table: legacyJobTable, outbox: false });
     const at = Date.UTC(2024, 0, 20, 10, 30, 0, 123);
     const set = { step: "mesh", message: null, metrics: { progress_step: "lost", faces: 7 }, progressAt: at };
     await storage.commit([write(await stored(storage, "1"), runningAt(5), { ...set, startedAt: at })]);
@@ -220,6 +221,7 @@ describe("the legacy preset", () => {
         started_at: "2024-01-20 10:30:00.123",
       },
     ]);
+    await pool.end();
   });
 });
 

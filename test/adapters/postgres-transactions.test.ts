@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { postgresStorage } from "../../src/adapters/postgres/index.js";
 import { runningAt, stored, waiting, withEvent, write } from "../../src/conformance/storage-fixtures.js";
 import type { JobSnapshot } from "../../src/domain/job-snapshot.js";
-import type { StorageAdapter } from "../../src/ports/storage.js";
+import type { StorageAdapter, StorageTraits } from "../../src/ports/storage.js";
 import { quietPool, type ServerDatabase, serverDatabase } from "./postgres-subject.js";
 
 let database: ServerDatabase;
@@ -70,12 +70,15 @@ test("the first call may be inside a transaction that holds the only connection"
   const pool = quietPool({ connectionString: database.url, max: 1 });
   const db = new Kysely<Record<string, never>>({ dialect: new PostgresDialect({ pool }) });
   const fresh = postgresStorage(db);
+  const preparing: Promise<StorageTraits>[] = [];
   await db.transaction().execute(async (transaction) => {
+    preparing.push(fresh.prepare());
     const [loaded] = await fresh.load([job.id], transaction);
     expect(await fresh.commit([write(loaded as JobSnapshot, runningAt(40))], transaction)).toMatchObject([
       { kind: "committed" },
     ]);
   });
+  expect(await Promise.all(preparing)).toMatchObject([{ idType: "bigint" }]);
   await pool.end();
 });
 
