@@ -5,6 +5,7 @@ import { parseCommandLine } from "./parse-command-line.js";
 import { runCommand } from "./run-command.js";
 import { screenOn } from "./screen.js";
 
+const exitWithinMs = 3_000;
 const { argv, env, stdout, stderr } = process;
 const args = argv.slice(2);
 const debug = args.includes("--debug");
@@ -26,6 +27,9 @@ try {
   stderr.write(failureText(error, debug, knownUrls()));
   process.exitCode = exitCodeOf(error);
 }
+
+// What a server that stopped answering still holds open must not keep a command that is over.
+setTimeout(() => process.exit(), exitWithinMs).unref();
 
 /** Two folders up from here in the sources as in the package. */
 function ownVersion(): string {

@@ -1,9 +1,16 @@
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
-import type { Command, CommandName, ExchangeNames } from "./command.js";
+import type { Command, CommandName } from "./command.js";
+import {
+  amqpUrl,
+  databaseUrl,
+  type Environment,
+  exchangeNames,
+  type Flags,
+  numberBetween,
+  redisUrl,
+  text,
+} from "./flag-values.js";
 import { UsageError } from "./usage-error.js";
-
-type Environment = Readonly<Record<string, string | undefined>>;
-type Flags = Readonly<Record<string, string | boolean | undefined>>;
 
 const everyCommand = {
   help: { type: "boolean", short: "h" },
@@ -49,10 +56,11 @@ export function parseCommandLine(args: readonly string[], environment: Environme
   if (!isCommandName(first)) {
     throw new UsageError(`Unknown command "${first}", known are ${Object.keys(flagsOf).join(", ")}`);
   }
-  const flags = readFlags(rest, flagsOf[first], first);
-  if (flags.help) return { name: "help", about: first };
-  if (flags.version) return { name: "version" };
-  return commands[first](flags, environment);
+  try {
+    return parseFlags(first, readFlags(rest, flagsOf[first]), environment);
+  } catch (error) {
+    throw error instanceof UsageError ? new UsageError(error.message, first) : error;
+  }
 }
 
 const commands: Readonly<Record<CommandName, (flags: Flags, environment: Environment) => Command>> = {
@@ -60,13 +68,13 @@ const commands: Readonly<Record<CommandName, (flags: Flags, environment: Environ
     name: "demo",
     urls: {
       database: databaseUrl(flags, environment),
-      redis: url("redis-url", "REDIS_URL", /^rediss?:\/\//i, "redis:// or rediss://", flags, environment),
+      redis: redisUrl(flags, environment),
       amqp: amqpUrl(flags, environment),
     },
     exchanges: exchangeNames(flags),
     schema: text(flags.schema),
-    jobs: number("jobs", flags.jobs ?? "1", /^\d+$/, [1, 1_000]),
-    seconds: number("seconds", flags.seconds ?? "10", /^\d+(\.\d+)?$/, [0.1, 3_600]),
+    jobs: numberBetween("jobs", flags.jobs ?? "1", /^\d+$/, [1, 1_000]),
+    seconds: numberBetween("seconds", flags.seconds ?? "10", /^\d+(\.\d+)?$/, [0.1, 3_600]),
   }),
   migrate: (flags, environment) => {
     const print = flags.print === true;
@@ -81,17 +89,23 @@ const commands: Readonly<Record<CommandName, (flags: Flags, environment: Environ
   },
 };
 
+function parseFlags(command: CommandName, flags: Flags, environment: Environment): Command {
+  if (flags.help) return { name: "help", about: command };
+  if (flags.version) return { name: "version" };
+  return commands[command](flags, environment);
+}
+
 function parseWithoutCommand(args: readonly string[]): Command {
-  const flags = readFlags(args, everyCommand, null);
+  const flags = readFlags(args, everyCommand);
   if (flags.version) return { name: "version" };
   return { name: "help", about: null };
 }
 
-function readFlags(args: readonly string[], options: ParseArgsOptionsConfig, command: CommandName | null): Flags {
+function readFlags(args: readonly string[], options: ParseArgsOptionsConfig): Flags {
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values as Flags;
   } catch (error) {
-    throw new UsageError(problemOf(error), command);
+    throw new UsageError(problemOf(error));
   }
 }
 
@@ -99,50 +113,15 @@ function readFlags(args: readonly string[], options: ParseArgsOptionsConfig, com
 function problemOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const [sentence = message] = message.split(/\. |\n/, 1);
-  return sentence.replaceAll("'", '"').replace(/ This command .*$/, "");
-}
-
-function databaseUrl(flags: Flags, environment: Environment): string | undefined {
-  return url("database-url", "DATABASE_URL", /^(postgres(ql)?|memory|file):\/\//i, "postgres://", flags, environment);
-}
-
-function amqpUrl(flags: Flags, environment: Environment): string | undefined {
-  return url("amqp-url", "RABBITMQ_URL", /^amqps?:\/\//i, "amqp:// or amqps://", flags, environment);
-}
-
-function url(
-  flag: string,
-  variable: string,
-  begins: RegExp,
-  expected: string,
-  flags: Flags,
-  environment: Environment,
-): string | undefined {
-  const given = text(flags[flag]);
-  // An empty variable is how scripts say that it is not set.
-  const value = given ?? (environment[variable] || undefined);
-  if (value === undefined || (begins.test(value) && URL.canParse(value))) return value;
-  throw new UsageError(`${given === undefined ? variable : `--${flag}`} must be a URL that begins with ${expected}`);
-}
-
-function number(flag: string, value: string | boolean, form: RegExp, [least, most]: readonly [number, number]): number {
-  const parsed = form.test(String(value)) ? Number(value) : Number.NaN;
-  if (parsed >= least && parsed <= most) return parsed;
-  throw new UsageError(`--${flag} must be a number from ${least} to ${most}, got "${value}"`);
-}
-
-function exchangeNames(flags: Flags): ExchangeNames {
-  return { events: text(flags["events-exchange"]), outbound: text(flags["outbound-exchange"]) };
-}
-
-function text(value: string | boolean | undefined): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-function missing(what: string, flag: string, variable: string): UsageError {
-  return new UsageError(`It needs ${what}: pass --${flag} or set ${variable}`);
+  return sentence
+    .replaceAll("'", '"')
+    .replace(/^Option ".*?(--[^ "]+).*" argument missing$/, 'Option "$1" needs a value');
 }
 
 function isCommandName(value: string): value is CommandName {
   return Object.hasOwn(flagsOf, value);
+}
+
+function missing(what: string, flag: string, variable: string): UsageError {
+  return new UsageError(`It needs ${what}: pass --${flag} or set ${variable}`);
 }

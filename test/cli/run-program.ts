@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,12 +27,16 @@ export interface Started {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Starts the built program. */
-export function startProgram(args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
-  buildIfStale();
+/** Starts the built program, or a copy of it. */
+export function startProgram(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  file: string = program,
+): Started {
+  checkBuild();
   const startedAt = performance.now();
   const { DATABASE_URL: _, REDIS_URL: __, RABBITMQ_URL: ___, ...others } = process.env;
-  const child = spawn(process.execPath, [program, ...args], {
+  const child = spawn(process.execPath, [file, ...args], {
     env: { ...others, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -49,16 +53,23 @@ export function startProgram(args: readonly string[], env: Readonly<Record<strin
   return { ended, stdout: () => printed.stdout, kill: (signal) => void child.kill(signal) };
 }
 
-let fresh = false;
-
-/** `npm test` builds first; whoever runs one file gets the build of what is in the sources now. */
-function buildIfStale(): void {
-  fresh ||= existsSync(program) && statSync(program).mtimeMs > newest(join(root, "src"));
-  if (!fresh) execFileSync(join(root, "node_modules/.bin/tsup"), { cwd: root, stdio: "pipe" });
-  fresh = true;
+/** Where the build is. */
+export function builtFolder(): string {
+  checkBuild();
+  return join(root, "dist");
 }
 
-function newest(folder: string): number {
-  const entries = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  return Math.max(...entries.map((entry) => statSync(join(folder, entry)).mtimeMs));
+let checked = false;
+
+/** A test of an old build would say nothing of the sources. `npm test` builds first. */
+function checkBuild(): void {
+  if (checked) return;
+  const builtAt = existsSync(program) ? statSync(program).mtimeMs : 0;
+  const sources = join(root, "src");
+  const newer = readdirSync(sources, { recursive: true, encoding: "utf8" }).find(
+    (entry) => statSync(join(sources, entry)).mtimeMs > builtAt,
+  );
+  if (newer !== undefined)
+    throw new Error(`Cannot run the program: src/${newer} is newer than dist, run npm run build`);
+  checked = true;
 }

@@ -27,7 +27,7 @@ export async function checkedRedis(
     if (reason === null) return throttle;
     throw new DemoFailure(
       "REDIS_UNREACHABLE",
-      `Cannot use Redis at "${serverAddress(url)}": ${reason}. Start it or leave --redis-url and REDIS_URL out`,
+      `Cannot use Redis at "${serverAddress(url)}", start it or leave --redis-url and REDIS_URL out: ${reason}`,
     );
   } catch (error) {
     await throttle.close();

@@ -7,6 +7,7 @@ import { DemoFailure } from "./demo-failure.js";
 import { barLines, eventLine, headerLines, titleLines } from "./demo-lines.js";
 import { DemoRecord } from "./demo-record.js";
 import { openStage, type Stage } from "./open-stage.js";
+import type { Post } from "./post.js";
 import { showCourse } from "./show-course.js";
 import { summaryLines, viewLines } from "./summary-lines.js";
 import { watchedStorage } from "./watched-storage.js";
@@ -43,45 +44,54 @@ async function play(
   const record = new DemoRecord();
   const { throttle, publisher, post } = stage;
   const storage = watchedStorage(stage.storage, (write) => record.committed(write));
-  const reporter = createProgressReporter(storage, throttle, publisher, {
-    windowMs,
-    closeTimeoutMs: 5_000,
-    log: { warn },
-  });
+  const log = { warn };
+  const reporter = createProgressReporter(storage, throttle, publisher, { windowMs, closeTimeoutMs: 5_000, log });
+  const ended = new AbortController();
   const hideCourse = showCourse(record, screen);
   try {
     await post.takeEvents((event) => {
       if (record.received(event)) screen.print([eventLine(event)]);
     });
-    await Promise.race([runJobs(stage, reporter, record, jobs, plan, interrupted), post.lost]);
+    const worker: Worker = {
+      reporter,
+      record,
+      plan,
+      interrupted,
+      stopped: AbortSignal.any([interrupted, ended.signal]),
+    };
+    await Promise.race([runJobs(worker, post, jobs), post.lost]);
     await Promise.race([allArrived(record), post.lost]);
     hideCourse();
     await showResult(reporter, record, screen);
   } finally {
+    ended.abort();
     hideCourse();
     await reporter.close();
   }
 }
 
-/** Creates the jobs, puts a task for each in the queue, and resolves when workers have done them all. */
-async function runJobs(
-  { post }: Stage,
-  reporter: ProgressReporter,
-  record: DemoRecord,
-  jobs: number,
-  plan: WorkPlan,
-  interrupted: AbortSignal,
-): Promise<void> {
+interface Worker {
+  readonly reporter: ProgressReporter;
+  readonly record: DemoRecord;
+  readonly plan: WorkPlan;
+  readonly interrupted: AbortSignal;
+  /** Fires when there is no use in going on: interrupted, or another job has failed. */
+  readonly stopped: AbortSignal;
+}
+
+/** Creates the jobs, puts a task for each in the queue, and resolves when the worker has done them all. */
+async function runJobs(worker: Worker, post: Post, jobs: number): Promise<void> {
+  const { reporter, record } = worker;
+  const done = Promise.withResolvers<void>();
+  done.promise.catch(() => {});
   let left = jobs;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  promise.catch(() => {});
   await post.takeTasks(async (jobId) => {
     try {
-      await runJob(reporter, record, jobId, plan, interrupted);
+      await runJob(worker, jobId);
       left--;
-      if (left === 0) resolve();
+      if (left === 0) done.resolve();
     } catch (error) {
-      reject(error);
+      done.reject(error);
       throw error;
     }
   });
@@ -90,21 +100,15 @@ async function runJobs(
     record.created(jobId, "queued");
     await post.send(jobId);
   }
-  await promise;
+  await done.promise;
 }
 
 /** What a worker does with a task. */
-async function runJob(
-  reporter: ProgressReporter,
-  record: DemoRecord,
-  jobId: string,
-  plan: WorkPlan,
-  interrupted: AbortSignal,
-): Promise<void> {
+async function runJob({ reporter, record, plan, interrupted, stopped }: Worker, jobId: string): Promise<void> {
   const job = await reporter.startJob(jobId, "Beginning processing");
-  await work(job, plan, (...report) => record.reported(jobId, ...report), interrupted);
+  await work(job, plan, (...report) => record.reported(jobId, ...report), stopped);
   if (interrupted.aborted) await job.cancel("Interrupted at the terminal");
-  else await job.complete({ output: "result.stl", frames: plan.frames }, "Success!");
+  else if (!stopped.aborted) await job.complete({ output: "result.stl", frames: plan.frames }, "Success!");
 }
 
 async function allArrived(record: DemoRecord): Promise<void> {

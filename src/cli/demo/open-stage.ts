@@ -41,9 +41,10 @@ export async function openStage(command: DemoCommand, warn: Warn): Promise<Stage
   };
   const name = `worker-progress.demo.${randomBytes(4).toString("hex")}`;
   try {
-    const storage = await openStorage(command, own);
+    // The embedded database last: it takes a second or two, and a server that does not answer is told of at once.
     const throttle = await openThrottle(command, name, warn, own);
     const events = await openEvents(command, name, warn, own);
+    const storage = await openStorage(command, own);
     const facts = [storage.fact, throttle.fact, ...events.facts];
     return { storage: storage.storage, throttle: throttle.throttle, ...events, facts, close };
   } catch (error) {

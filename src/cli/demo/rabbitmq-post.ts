@@ -1,7 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Channel, ChannelModel } from "amqplib";
 import { WorkerProgressError } from "../../domain/errors.js";
 import type { JobEventPayload } from "../../domain/event.js";
 import type { Post } from "./post.js";
+
+const closeWithinMs = 2_000;
 
 /** The queues of a demo. They are exclusive: the broker deletes them with their connection, however it ends. */
 export interface QueueNames {
@@ -28,10 +31,13 @@ export async function rabbitmqPost(url: string, outboundExchange: string, queues
       await channel.consume(queues.tasks, (message) => {
         if (message === null) return;
         const { job_id: jobId } = JSON.parse(message.content.toString()) as { job_id: string };
-        handle(jobId).then(
-          () => channel.ack(message),
-          () => channel.nack(message, false, false),
-        );
+        // The channel may be lost by then, and refuses; the task is gone with its queue.
+        handle(jobId)
+          .then(
+            () => channel.ack(message),
+            () => channel.nack(message, false, false),
+          )
+          .catch(() => {});
       });
     },
     async takeEvents(listener) {
@@ -82,12 +88,12 @@ async function connected(url: string): Promise<Connected> {
     async close(queue) {
       if (closing) return;
       closing = true;
-      try {
+      const closed = async () => {
         await channel.deleteQueue(queue);
         await model.close();
-      } catch {
-        // A connection that is lost has closed itself, and its exclusive queue is gone with it.
-      }
+      };
+      // A connection that is lost or does not answer: its exclusive queue goes with it.
+      await Promise.race([closed(), sleep(closeWithinMs, undefined, { ref: false })]).catch(() => {});
     },
   };
 }

@@ -25,19 +25,14 @@ export function planWork(seconds: number, jobs: number): WorkPlan {
   return { frames, frameMs: (seconds * 1_000) / frames };
 }
 
-/** Renders frames as a CAD worker would, and reports on each. Stops early when `interrupted` fires. */
-export async function work(
-  job: JobHandle,
-  plan: WorkPlan,
-  onReport: OnReport,
-  interrupted: AbortSignal,
-): Promise<void> {
+/** Renders frames as a CAD worker would, and reports on each. Stops early when `stopped` fires. */
+export async function work(job: JobHandle, plan: WorkPlan, onReport: OnReport, stopped: AbortSignal): Promise<void> {
   const { frames, frameMs } = plan;
   const startedAt = performance.now();
   let done = 0;
   while (done < frames) {
     await sleep(frameMs);
-    if (interrupted.aborted) return;
+    if (stopped.aborted) return;
     job.throwIfCancelled();
     const due = Math.min(frames, Math.floor((performance.now() - startedAt) / frameMs));
     while (done < due) {
