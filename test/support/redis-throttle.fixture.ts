@@ -1,19 +1,22 @@
 import { redisThrottle } from "../../src/adapters/redis/index.js";
 
 const [url = "", keyPrefix = "", task] = process.argv.slice(2);
-const throttle = redisThrottle(url, { keyPrefix, log: { warn: () => {} } });
+const timeoutMs = task === "compete" ? 10_000 : 200;
+const throttle = redisThrottle(url, { keyPrefix, timeoutMs, log: { warn: () => {} } });
+const now = () => performance.timeOrigin + performance.now();
 
 switch (task) {
   case "compete": {
-    const acquiredAt: number[] = [];
+    const acquired: { readonly asked: number; readonly answered: number }[] = [];
     const end = performance.now() + Number(process.argv[5]);
     while (performance.now() < end) {
+      const asked = now();
       const [wait] = await throttle.acquire(["job"], Number(process.argv[6]));
-      if (wait === 0) acquiredAt.push(performance.timeOrigin + performance.now());
+      if (wait === 0) acquired.push({ asked, answered: now() });
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     await throttle.close();
-    process.send?.({ acquiredAt });
+    process.send?.({ acquired });
     break;
   }
   case "ask":

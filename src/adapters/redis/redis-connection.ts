@@ -4,7 +4,7 @@ import { isCluster, type RedisClusterClient, type RedisConnectionClient, type Re
 import { openClient } from "./open-client.js";
 import type { RedisSettings } from "./redis-options.js";
 
-const connectTimeoutMs = 1_000;
+const leastConnectMs = 1_000;
 const quitTimeoutMs = 200;
 
 /** How a connection is tried out, and what an operator is told while there is none. */
@@ -44,7 +44,7 @@ export class RedisConnection {
    */
   async ask<T>(question: (client: RedisConnectionClient) => Promise<T>): Promise<T | null> {
     if (this.#closing !== null) return null;
-    if (this.#client === null && !this.#outage) await answerWithin(connectTimeoutMs, this.#open()).catch(() => {});
+    if (this.#client === null && !this.#outage) await answerWithin(this.#connectMs, this.#open()).catch(() => {});
     const client = this.#client;
     if (client === null) return this.#noticeOutage();
     try {
@@ -92,10 +92,14 @@ export class RedisConnection {
       this.#reason ??= error;
     });
     client.on("end", () => this.#lose(client, new Error("connection closed")));
-    await answerWithin(connectTimeoutMs, client.connect());
+    await answerWithin(this.#connectMs, client.connect());
     await this.#inTime(isCluster(client) ? requireWhole(client) : Promise.resolve());
     await this.#inTime(this.#use.tryOut(client));
     if (this.#closing !== null) throw new Error("closed");
+  }
+
+  get #connectMs(): number {
+    return Math.max(leastConnectMs, this.#settings.timeoutMs);
   }
 
   #inTime<T>(work: Promise<T>): Promise<T> {
@@ -105,7 +109,7 @@ export class RedisConnection {
   #lose(client: RedisConnectionClient, error: unknown): void {
     if (this.#client !== client) return;
     this.#client = null;
-    this.#reason = error;
+    this.#reason ??= error;
     client.disconnect();
     this.#retryLater();
   }

@@ -10,7 +10,7 @@ import { taggedKey } from "./tagged-key.js";
  * Shares windows between processes through Redis, one round trip for any number of keys. While Redis is out of reach it
  * keeps windows of this process alone, and says so once.
  *
- * The first call waits up to a second for the connection; later ones wait `timeoutMs` at most, and not at all during an
+ * The first call waits up to a second (or `timeoutMs`, if longer) for the connection; later ones wait `timeoutMs` at most, and not at all during an
  * outage. `acquire` rejects only with `MISSING_DEPENDENCY`.
  *
  * @example
