@@ -16,11 +16,18 @@ export class Publishing {
   #ready: Promise<void> | null = null;
   #published = 0;
   #dropped = 0;
+  #keeps = false;
+  #breaks = 0;
 
   constructor(publisher: PublisherAdapter, unroutable: Unroutable, log: Log) {
     this.#publisher = publisher;
     this.#unroutable = unroutable;
     this.#log = log;
+  }
+
+  /** How often events were not published to the end of their batch. */
+  get breaks(): number {
+    return this.#breaks;
   }
 
   /** Resolves with how many of the events, from the first on, are done with. Rejects when the publisher is away. */
@@ -31,12 +38,14 @@ export class Publishing {
       const outcomes = await this.#publisher.publish(events);
       this.#recovered();
       const stuck = this.#unroutable === "keep" ? outcomes.indexOf("unroutable") : -1;
+      if (stuck !== -1) this.#breaks++;
       const done = stuck === -1 ? events.length : stuck;
       const lost = outcomes.slice(0, done).filter((outcome) => outcome === "unroutable").length;
       this.#count(done - lost, lost, stuck !== -1);
       return done;
     } catch (error) {
       this.#ready = null;
+      this.#breaks++;
       this.#failed(error);
       throw error;
     }
@@ -57,7 +66,8 @@ export class Publishing {
         'An event was let go because no queue is bound for it; pass unroutable "keep" to hold such events',
       );
     }
-    if (kept) this.#log.warn("Events wait in the outbox because no queue is bound for them");
+    if (kept && !this.#keeps) this.#log.warn("Events wait in the outbox because no queue is bound for them");
+    this.#keeps = kept;
     this.#published += published;
     this.#dropped += dropped;
   }

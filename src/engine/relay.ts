@@ -123,16 +123,19 @@ export class Relay implements EventDelivery {
 
   /** Claims, publishes and acknowledges with several claims under way. Publishing starts in claim order, so it stays in order. */
   async #stream(inFlight: Promise<boolean>[]): Promise<Run> {
-    const { outbox, owner, leaseMs, batchSize, depth } = this.#options;
+    const { outbox, publishing, owner, leaseMs, batchSize, depth } = this.#options;
+    const { breaks } = publishing;
     let after: string | null = null;
     for (;;) {
       const claim = await outbox.claim({ owner, leaseMs, after, limit: batchSize });
+      // A batch after one that was not published to its end must not overtake it.
+      if (publishing.breaks !== breaks) return "stuck";
       if (!claim.held) return (await allDone(inFlight)) ? "held elsewhere" : "stuck";
       const last = claim.rows.at(-1);
       if (last !== undefined) {
-        const publishing = this.#publish(claim.rows);
-        publishing.catch(() => {});
-        inFlight.push(publishing);
+        const published = this.#publish(claim.rows);
+        published.catch(() => {});
+        inFlight.push(published);
         after = last.position;
       }
       if (claim.rows.length === batchSize && !this.#stopped) {
