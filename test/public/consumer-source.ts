@@ -57,3 +57,11 @@ export async function wrong(): Promise<void> {
   createProgressReporter(42);
 }
 `;
+
+/** The same package to a CommonJS module. */
+export const commonjsSource = `
+import { createProgressReporter, errorCodes } from "worker-progress";
+import redis = require("worker-progress/redis");
+export const reporter = createProgressReporter(null, redis.redisThrottle("redis://localhost"));
+export const codes: readonly string[] = errorCodes;
+`;

@@ -36,10 +36,10 @@ export async function installPacked(): Promise<PackedConsumer> {
   };
 }
 
-/** Installs a Node of its own, and answers the path of the program. */
+/** Installs a Node of its own, as in "v22.12.0", and answers the path of the program. */
 export async function installNode(version: string, folder: string): Promise<string> {
   const platform = process.platform === "win32" ? "win" : process.platform;
   const name = `node-${platform}-${process.arch}`;
-  await run("npm", ["install", ...quickly, "--prefix", folder, `${name}@${version}`]);
+  await run("npm", ["install", ...quickly, "--prefix", folder, `${name}@${version.slice(1)}`]);
   return join(folder, "node_modules", name, "bin", process.platform === "win32" ? "node.exe" : "node");
 }

@@ -4,12 +4,12 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { consumerSource } from "./consumer-source.js";
+import { commonjsSource, consumerSource } from "./consumer-source.js";
 import { installNode, installPacked, type PackedConsumer } from "./packed-consumer.js";
 
 const exec = promisify(execFile);
 const root = join(import.meta.dirname, "../..");
-const oldestNode = "22.12.0";
+const oldestNode = "v22.12.0";
 
 let consumer: PackedConsumer;
 beforeAll(async () => {
@@ -33,41 +33,32 @@ test("installing it installs no client of a server", () => {
 });
 
 describe.each([
-  ["the Node of the tests", async () => process.execPath],
-  [`Node ${oldestNode}`, () => installNode(oldestNode, join(consumer.folder, "oldest-node"))],
-])("on %s", (name, node) => {
+  [process.version, async () => process.execPath],
+  [oldestNode, (version: string) => installNode(version, join(consumer.folder, "oldest-node"))],
+])("on Node %s", (version, node) => {
   let program: string;
   beforeAll(async () => {
-    program = await node();
+    program = await node(version);
   }, 120_000);
 
+  const report = "console.log(process.version, typeof createProgressReporter);\n";
+
   test("an ES module imports every entry without any client installed", async () => {
-    const script = `${entries()
-      .map((entry) => `await import("${entry}");`)
-      .join("\n")}
-const { createProgressReporter } = await import("worker-progress");
-console.log(process.version, typeof createProgressReporter);\n`;
-    expect(await consumer.run("import.mjs", script, program)).toBe(`${await versionOf(program)} function\n`);
+    const imports = entries().map((entry) => `await import("${entry}");\n`);
+    const script = `${imports.join("")}import { createProgressReporter } from "worker-progress";\n${report}`;
+    expect(await consumer.run("import.mjs", script, program)).toBe(`${version} function\n`);
   });
 
   test("a CommonJS module requires every entry without any client installed", async () => {
-    const script = `${entries()
-      .map((entry) => `require("${entry}");`)
-      .join("\n")}
-const { createProgressReporter } = require("worker-progress");
-console.log(process.version, typeof createProgressReporter);\n`;
-    expect(await consumer.run("require.cjs", script, program)).toBe(`${await versionOf(program)} function\n`);
+    const requires = entries().map((entry) => `require("${entry}");\n`);
+    const script = `${requires.join("")}const { createProgressReporter } = require("worker-progress");\n${report}`;
+    expect(await consumer.run("require.cjs", script, program)).toBe(`${version} function\n`);
   });
 
   test("the program shows its help", async () => {
     const bin = join(consumer.folder, "node_modules/.bin/worker-progress");
     const { stdout } = await exec(program, [bin, "--help"]);
     expect(stdout).toContain("worker-progress migrate");
-  });
-
-  test("is the version meant", async () => {
-    if (name.includes(oldestNode)) expect(await versionOf(program)).toBe(`v${oldestNode}`);
-    else expect(program).toBe(process.execPath);
   });
 });
 
@@ -127,7 +118,8 @@ test("its declarations compile for a strict user who has none of the clients' ty
     types: ["node"],
   };
   await writeFile(join(consumer.folder, "consumer.mts"), consumerSource);
-  const config = JSON.stringify({ compilerOptions, files: ["consumer.mts"] });
+  await writeFile(join(consumer.folder, "consumer.cts"), commonjsSource);
+  const config = JSON.stringify({ compilerOptions, files: ["consumer.mts", "consumer.cts"] });
   await writeFile(join(consumer.folder, "tsconfig.json"), config);
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   const compiled = exec(process.execPath, [tsc, "-p", consumer.folder]).then(
@@ -140,8 +132,4 @@ test("its declarations compile for a strict user who has none of the clients' ty
 function entries(): readonly string[] {
   const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { exports: object };
   return Object.keys(exports).flatMap((path) => (path.endsWith(".json") ? [] : [path.replace(".", "worker-progress")]));
-}
-
-async function versionOf(node: string): Promise<string> {
-  return (await exec(node, ["--version"])).stdout.trim();
 }
