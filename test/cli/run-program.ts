@@ -65,11 +65,11 @@ let checked = false;
 function checkBuild(): void {
   if (checked) return;
   const builtAt = existsSync(program) ? statSync(program).mtimeMs : 0;
-  const sources = join(root, "src");
+  const sources = join(root, "src/cli");
   const newer = readdirSync(sources, { recursive: true, encoding: "utf8" }).find(
     (entry) => statSync(join(sources, entry)).mtimeMs > builtAt,
   );
   if (newer !== undefined)
-    throw new Error(`Cannot run the program: src/${newer} is newer than dist, run npm run build`);
+    throw new Error(`Cannot run the program: src/cli/${newer} is newer than dist, run npm run build`);
   checked = true;
 }
