@@ -71,9 +71,9 @@ describe("the canonical id", () => {
 
   test("two spellings of a number are never two jobs, and two numbers never one", () => {
     const spelling = fc
-      .tuple(fc.bigInt(-50n, 50n), fc.constantFrom("", "0", "+", "-", " "), fc.constantFrom("", ".0", " ", "n"))
+      .tuple(fc.bigInt(-3n, 3n), fc.constantFrom("", "0", "+", "-", " "), fc.constantFrom("", ".0", " ", "n"))
       .map(([value, before, behind]) => `${before}${value}${behind}`);
-    const id: fc.Arbitrary<JobId> = fc.oneof(spelling, fc.integer({ min: -50, max: 50 }), fc.bigInt(-50n, 50n));
+    const id: fc.Arbitrary<JobId> = fc.oneof(spelling, fc.integer({ min: -3, max: 3 }), fc.bigInt(-3n, 3n));
     fc.assert(
       fc.property(fc.constantFrom<JobIdType>("integer", "bigint"), id, id, (type, one, other) => {
         const [first, second] = [canonicalJobId(one, type), canonicalJobId(other, type)];
@@ -81,6 +81,7 @@ describe("the canonical id", () => {
         expect(BigInt(first.id)).toBe(BigInt(one));
         expect(first.id === second.id).toBe(BigInt(one) === BigInt(other));
       }),
+      { numRuns: 1_000 },
     );
   });
 
