@@ -83,6 +83,7 @@ function writeOf(index: number, withEvent: boolean) {
     expected,
     next: after,
     set,
+    silentSince: null,
     event: withEvent ? eventOf(index, expected.progress, after.progress, at) : null,
   };
 }

@@ -103,7 +103,7 @@ export function createProgressReporter(
   const release = async () => {
     await Promise.all(opened.map((adapter) => adapter.close()));
   };
-  const reader = new JobReader(storage);
+  const reader = new JobReader(storage, clock);
   return reporterOver({ engine, reader, storage, delivery, clock, log, limits, closeTimeoutMs, release });
 }
 
@@ -209,10 +209,11 @@ function embedded(storage: StorageAdapter): StorageAdapter {
   };
 }
 
-function bound(storage: StorageAdapter): Pick<StorageAdapter, "load" | "commit" | "create" | "close"> {
+function bound(storage: StorageAdapter): Pick<StorageAdapter, "load" | "commit" | "findSilent" | "create" | "close"> {
   return {
     load: (ids, transaction) => storage.load(ids, transaction),
     commit: (writes, transaction) => storage.commit(writes, transaction),
+    findSilent: (silentSince, limit) => storage.findSilent(silentSince, limit),
     create: (job) => storage.create(job),
     close: () => storage.close(),
   };

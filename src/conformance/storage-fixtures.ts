@@ -48,7 +48,14 @@ export function versionOf({ status, progress, attempt }: JobVersion): JobVersion
 
 /** A write that expects what `job` holds. */
 export function write(job: JobSnapshot, next: JobVersion, set: Partial<JobPatch> = {}): JobWrite {
-  return { id: job.id, expected: versionOf(job), next, set: { updatedAt: createdAt + 1000, ...set }, event: null };
+  return {
+    id: job.id,
+    expected: versionOf(job),
+    next,
+    set: { updatedAt: createdAt + 1000, ...set },
+    silentSince: null,
+    event: null,
+  };
 }
 
 /** The same write with an event of its change. */

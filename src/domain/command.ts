@@ -27,7 +27,13 @@ export type Change =
       readonly output?: JsonValue | undefined;
       readonly errorCode?: string | undefined;
       readonly errorMessage?: string | undefined;
-    };
+    }
+  /** Asks the worker to stop; a job that no worker runs is cancelled at once. */
+  | { readonly kind: "requestCancel"; readonly reason?: string | undefined }
+  /** A sign of life from a worker whose progress stands still. */
+  | { readonly kind: "touch" }
+  /** Times a running job out of which nothing was heard since, in milliseconds since the epoch. */
+  | { readonly kind: "expire"; readonly silentSince: number };
 
 /** A change on its way to a decision. */
 export interface Command {
@@ -44,6 +50,9 @@ export interface Command {
 export function verbOf(change: Change): string {
   if (change.kind === "progress") return "report progress of";
   if (change.kind === "start") return "start";
+  if (change.kind === "requestCancel") return "request cancellation of";
+  if (change.kind === "touch") return "keep alive";
+  if (change.kind === "expire") return "time out";
   switch (change.status) {
     case "completed":
       return "complete";

@@ -6,6 +6,7 @@ import type { Limits } from "./limits.js";
 import { isNotable } from "./milestone.js";
 import { storedPercent } from "./percent.js";
 import type { ProgressUpdate } from "./progress-update.js";
+import { nextRate } from "./rate.js";
 import { cleanText } from "./text.js";
 
 /** What the rules depend on besides the job and the change. */
@@ -21,6 +22,8 @@ export type Decision =
       readonly kind: "write";
       readonly next: JobVersion;
       readonly set: JobPatch;
+      /** Set when the write holds only if nothing was heard of the job since, in milliseconds since the epoch. */
+      readonly silentSince?: number;
       /** Whether the change is an event to the world. */
       readonly emits: boolean;
       /** Whether this write is all of the command; else it is to be decided again, without `unwritten`, on the new state. */
@@ -36,9 +39,18 @@ export function decide(previous: JobSnapshot, command: Command, rules: Rules): D
   const { change, fence } = command;
   if (change.kind === "start") return decideStart(previous, change, command.at, rules);
   if (fence !== null && fence !== previous.attempt) return stale(fence, previous.attempt);
-  return change.kind === "progress"
-    ? decideProgress(previous, change.update, command.at, rules)
-    : decideStatus(previous, change, command, rules);
+  switch (change.kind) {
+    case "progress":
+      return decideProgress(previous, change.update, command.at, rules);
+    case "status":
+      return decideStatus(previous, change, command, rules);
+    case "requestCancel":
+      return decideCancelRequest(previous, change.reason, command, rules);
+    case "touch":
+      return isTerminal(previous.status) ? finished(previous) : silently(previous, { updatedAt: command.at });
+    case "expire":
+      return decideExpiry(previous, change.silentSince, command, rules);
+  }
 }
 
 type StartChange = Extract<Change, { kind: "start" }>;
@@ -55,7 +67,13 @@ function decideProgress(previous: JobSnapshot, update: ProgressUpdate, at: numbe
   return {
     kind: "write",
     next: { status, progress, attempt: previous.attempt },
-    set: { ...patchOf(update, rules.limits), ...firstStart(previous, status, at), progressAt: at, updatedAt: at },
+    set: {
+      ...patchOf(update, rules.limits),
+      ...firstStart(previous, status, at),
+      rate: rateAfter(previous, progress, at),
+      progressAt: at,
+      updatedAt: at,
+    },
     emits: status !== previous.status || isNotable(previous.progress, progress, previous.progressAt === null),
     completes: true,
   };
@@ -78,7 +96,7 @@ function decideStart(previous: JobSnapshot, change: StartChange, at: number, rul
       ...leavingTerminal(previous),
       ...(resumesAttempt ? {} : noResult),
       ...firstStart(previous, "running", at),
-      ...(keeps ? {} : { step: null, message: null, progressAt: at }),
+      ...(keeps ? {} : { step: null, message: null, rate: null, progressAt: at }),
       ...text("message", change.message, rules.limits.messageLength),
       updatedAt: at,
     },
@@ -116,6 +134,43 @@ function decideStatus(stored: JobSnapshot, change: StatusChange, command: Comman
       status !== stored.status || isNotable(stored.progress, progress, writesProgress && stored.progressAt === null),
     completes: true,
   };
+}
+
+/** The worker is asked to stop; where none runs the job is over at once. What the worker last said stays its last sign of life. */
+function decideCancelRequest(
+  stored: JobSnapshot,
+  reason: string | undefined,
+  command: Command,
+  rules: Rules,
+): Decision {
+  if (stored.status !== "running") {
+    return decideStatus(stored, { kind: "status", status: "cancelled", message: reason }, command, rules);
+  }
+  return silently(stored, {
+    cancelRequested: true,
+    ...text("message", reason, rules.limits.messageLength),
+    updatedAt: stored.updatedAt ?? command.at,
+  });
+}
+
+function decideExpiry(stored: JobSnapshot, silentSince: number, command: Command, rules: Rules): Decision {
+  const heardAt = stored.updatedAt ?? stored.progressAt;
+  if (stored.status !== "running") return reject("JOB_NOT_STALLED", `it is ${stored.status}, not running`);
+  if (heardAt === null || heardAt > silentSince) {
+    return reject("JOB_NOT_STALLED", "its worker has been heard of meanwhile, or keeps no time of it");
+  }
+  const decision = decideStatus(stored, { kind: "status", status: "timeout" }, command, rules);
+  return decision.kind === "write" ? { ...decision, silentSince } : decision;
+}
+
+/** A write that is no news to the world and leaves the version as it is. */
+function silently({ status, progress, attempt }: JobSnapshot, set: JobPatch): Decision {
+  return { kind: "write", next: { status, progress, attempt }, set, emits: false, completes: true };
+}
+
+function rateAfter(previous: JobSnapshot, progress: number, at: number): number | null {
+  if (previous.status !== "running" || previous.progressAt === null) return null;
+  return nextRate(previous.rate, { percent: previous.progress, at: previous.progressAt }, { percent: progress, at });
 }
 
 /** 0 % on pending queues the job where the mapping knows "queued"; more than 0 % runs it. Completion is explicit. */
@@ -195,7 +250,7 @@ function unspelled(status: JobStatus): Decision {
 }
 
 function illegal(from: JobStatus, to: JobStatus): string {
-  const advice =
-    to === "completed" ? "; call startJob first" : `, from where it may become ${nextStatuses(from).join(", ")}`;
-  return `it is ${from}, not a status that may become ${to}${advice}`;
+  return to === "completed"
+    ? `it is ${from}, not running; call startJob first`
+    : `it is ${from}, which may become ${nextStatuses(from).join(", ")}, not ${to}`;
 }

@@ -22,6 +22,10 @@ export interface JobSnapshot extends JobVersion {
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
   readonly cancelRequested: boolean;
+  /** Points per second, weighted towards the latest; null while unknown. */
+  readonly rate: number | null;
+  readonly artefacts: readonly JsonValue[];
+  readonly queuePosition: number | null;
   /** When progress was last written; null when it never was. */
   readonly progressAt: number | null;
   readonly startedAt: number | null;
@@ -39,6 +43,7 @@ export interface JobPatch {
   readonly errorCode?: string | null;
   readonly errorMessage?: string | null;
   readonly cancelRequested?: boolean;
+  readonly rate?: number | null;
   readonly progressAt?: number;
   readonly startedAt?: number;
   readonly finishedAt?: number | null;

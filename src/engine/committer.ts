@@ -154,7 +154,8 @@ export class Committer {
     const { next, set } = decision;
     const { id, status, progress, attempt } = previous;
     const event = decision.emits ? eventOf(this.#options.newEventId(), traits.idType, previous, next, set) : null;
-    const write = { id, expected: { status, progress, attempt }, next, set, event };
+    const { silentSince = null } = decision;
+    const write = { id, expected: { status, progress, attempt }, next, set, silentSince, event };
     task.attempted = { task, previous, decision, write };
     return task.attempted;
   }
@@ -231,7 +232,9 @@ export class Committer {
     if (step === null || !task.ambiguous || !task.fresh) return false;
     const { next, set, event } = step.write;
     const same = job.status === next.status && job.progress === next.progress && job.attempt === next.attempt;
-    const ours = job.updatedAt === set.updatedAt || (job.updatedAt === null && isTerminal(job.status));
+    const ours =
+      (job.updatedAt === set.updatedAt || (job.updatedAt === null && isTerminal(job.status))) &&
+      (set.cancelRequested === undefined || set.cancelRequested === job.cancelRequested);
     if (!same || !ours) return false;
     if (event !== null) this.#options.onEvents([event]);
     this.#advance(step, job);

@@ -20,6 +20,11 @@ export interface JobWrite {
   readonly expected: JobVersion;
   readonly next: JobVersion;
   readonly set: JobPatch;
+  /**
+   * Set when the write applies only if nothing was heard of the job since, in milliseconds since the epoch: the newer of
+   * `updatedAt` and, where that is not kept, `progressAt`. Else null.
+   */
+  readonly silentSince: number | null;
   /** Stored in the outbox in the same atomic step as the change; always null where `outbox` is null. */
   readonly event: JobEvent | null;
 }
@@ -73,6 +78,8 @@ export interface StorageAdapter {
   load(ids: readonly string[], transaction?: CallerTransaction): Promise<readonly JobSnapshot[]>;
   /** Applies all writes in one atomic step, answering in the order of the writes. */
   commit(writes: readonly JobWrite[], transaction?: CallerTransaction): Promise<readonly CommitOutcome[]>;
+  /** Running jobs of which nothing was heard since, longest silent first. Rejects with `SCHEMA_MISMATCH` where the table keeps no time. */
+  findSilent(silentSince: number, limit: number): Promise<readonly JobSnapshot[]>;
   /** Inserts a job and answers its canonical id. */
   create(job: NewJob): Promise<string>;
   /** Releases what the adapter opened, never what it was given. Idempotent. */

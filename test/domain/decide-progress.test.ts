@@ -10,11 +10,11 @@ describe("a report of progress", () => {
     expect(decide(job(), command(report), rules)).toEqual({
       kind: "write",
       next: { status: "running", progress: 40, attempt: 2 },
-      set: { step: "meshing", message: "Meshing", metrics: { items: 4 }, progressAt: at, updatedAt: at },
+      set: { step: "meshing", message: "Meshing", metrics: { items: 4 }, rate: 2, progressAt: at, updatedAt: at },
       emits: true,
       completes: true,
     });
-    expect(patchOf(decide(job(), command(progress(31)), rules))).toEqual({ progressAt: at, updatedAt: at });
+    expect(patchOf(decide(job(), command(progress(31)), rules))).toEqual({ rate: 0.2, progressAt: at, updatedAt: at });
   });
 
   test("has its text cleaned and cut", () => {

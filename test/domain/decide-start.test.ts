@@ -16,6 +16,7 @@ describe("a start", () => {
         output: null,
         step: null,
         message: "Beginning processing",
+        rate: null,
         progressAt: at,
         updatedAt: at,
       },

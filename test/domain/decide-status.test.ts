@@ -79,11 +79,10 @@ describe("a change of status", () => {
     expect(decide(job({ status: "queued" }), command(toStatus("retrying")), rules)).toEqual({
       kind: "reject",
       code: "ILLEGAL_TRANSITION",
-      reason:
-        "it is queued, not a status that may become retrying, from where it may become pending, running, failed, cancelled, timeout",
+      reason: "it is queued, which may become pending, running, failed, cancelled, timeout, not retrying",
     });
     expect(decide(job({ status: "pending" }), command(toStatus("completed")), rules)).toMatchObject({
-      reason: "it is pending, not a status that may become completed; call startJob first",
+      reason: "it is pending, not running; call startJob first",
     });
   });
 });

@@ -11,7 +11,7 @@ describe("the read model", () => {
       message: "Processing frame 50 of 100",
       progressAt: at,
     });
-    expect(JSON.stringify(jobView(stored, "bigint"))).toBe(
+    expect(JSON.stringify(jobView(stored, "bigint", at))).toBe(
       JSON.stringify({
         id: 123,
         type: "model",
@@ -26,26 +26,31 @@ describe("the read model", () => {
         cancel_requested: false,
         artefacts: [],
         queue_position: null,
+        started_at: "2024-01-20T09:30:00Z",
+        finished_at: null,
+        output: null,
+        error_code: null,
+        error_message: null,
       }),
     );
   });
 
   test("a job that was never touched has nulls", () => {
     const fresh = job({ type: null, step: null, message: null, progressAt: null, updatedAt: null });
-    expect(jobView(fresh, "bigint")).toMatchObject({
+    expect(jobView(fresh, "bigint", at)).toMatchObject({
       type: null,
       progress: { step: null, message: null, updated_at: null },
     });
   });
 
   test("where the time of progress is not kept, the time of the last change stands in", () => {
-    expect(jobView(job({ progressAt: null, updatedAt: at + 999 }), "bigint").progress.updated_at).toBe(
+    expect(jobView(job({ progressAt: null, updatedAt: at + 999 }), "bigint", at).progress.updated_at).toBe(
       "2024-01-20T10:30:00Z",
     );
   });
 
   test("a large id is a string, a wish to cancel is told", () => {
-    const view = jobView(job({ id: "9007199254740993", cancelRequested: true }), "bigint");
+    const view = jobView(job({ id: "9007199254740993", cancelRequested: true }), "bigint", at);
     expect(view).toMatchObject({ id: "9007199254740993", cancel_requested: true });
   });
 });

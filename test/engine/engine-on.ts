@@ -114,7 +114,7 @@ export function engineOn(parts: EngineParts = {}): EngineUnderTest {
   delivery.start();
   const reporter = reporterOver({
     engine,
-    reader: new JobReader(storage),
+    reader: new JobReader(storage, clock),
     storage,
     delivery,
     clock,

@@ -112,6 +112,13 @@ export class InMemoryStorage implements StorageAdapter {
     return outcomes;
   }
 
+  async findSilent(silentSince: number, limit: number): Promise<readonly JobSnapshot[]> {
+    await this.#reached();
+    const heardOf = (job: JobSnapshot) => job.progressAt ?? job.updatedAt ?? 0;
+    const running = [...this.#jobs.values()].filter((job) => job.status === "running" && heardOf(job) < silentSince);
+    return running.sort((a, b) => heardOf(a) - heardOf(b)).slice(0, limit);
+  }
+
   async create(job: NewJob): Promise<string> {
     await this.#reached();
     const id = job.id ?? String(this.#jobs.size + 1);
@@ -169,6 +176,9 @@ function blank(id: string): JobSnapshot {
     errorCode: null,
     errorMessage: null,
     cancelRequested: false,
+    rate: null,
+    artefacts: [],
+    queuePosition: null,
     progressAt: null,
     startedAt: null,
     finishedAt: null,

@@ -4,7 +4,7 @@ import type { JobColumns, JobTable } from "./job-table.js";
 import { spellingOf } from "./status-spelling.js";
 
 const requiredColumns = ["id", "status", "progress", "attempts"] as const;
-const metricsPlaces = ["step", "message", "progressAt"] as const;
+const metricsPlaces = ["step", "message", "progressAt", "rate"] as const;
 const optionalColumns = [
   "type",
   "metrics",
@@ -15,6 +15,8 @@ const optionalColumns = [
   "startedAt",
   "finishedAt",
   "updatedAt",
+  "artefacts",
+  "queuePosition",
 ] as const;
 const tableKeys = ["name", "schema", "columns", "statuses"] as const;
 

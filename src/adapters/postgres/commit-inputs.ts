@@ -18,6 +18,7 @@ const versionNames = [
   "next_status",
   "next_progress",
   "next_attempt",
+  "silent_since",
 ];
 const eventNames = ["event_id", "event_job_id", "event_payload"];
 
@@ -42,7 +43,7 @@ export function commitInputs(spelling: StatusSpelling, fields: readonly JobField
   return { names, arrays: (writes) => transpose(names.length, writes.map(texts)) };
 }
 
-function versionTexts(spelling: StatusSpelling, { id, expected, next }: JobWrite): readonly Text[] {
+function versionTexts(spelling: StatusSpelling, { id, expected, next, silentSince }: JobWrite): readonly Text[] {
   return [
     id,
     spell(spelling, expected.status),
@@ -51,6 +52,7 @@ function versionTexts(spelling: StatusSpelling, { id, expected, next }: JobWrite
     spell(spelling, next.status),
     String(next.progress),
     String(next.attempt),
+    silentSince === null ? null : String(silentSince),
   ];
 }
 

@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from "kysely";
 import type { CommitOutcome, JobWrite } from "../../ports/storage.js";
 import { commitInputs, fieldInput } from "./commit-inputs.js";
+import { heardAt } from "./find-silent-jobs.js";
 import { type JobField, jobFields } from "./job-fields.js";
 import type { MappedTable } from "./mapped-table.js";
 import type { Run } from "./run.js";
@@ -37,6 +38,7 @@ export function commitStatement(table: MappedTable, outbox: RawBuilder<unknown> 
       where job.${shape.status.name}::text = input.expected_status
         and coalesce(job.${shape.progress.name}, 0) = input.expected_progress::${shape.progress.castTo}
         and coalesce(job.${shape.attempts.name}, 0) = input.expected_attempt::${shape.attempts.castTo}
+        and (input.silent_since is null or ${heardAt(table, (column) => sql`job.${column}`)} <= input.silent_since::numeric)
       order by job.${shape.id.name}
       for no key update of job
     ), changed as (

@@ -13,7 +13,7 @@ export interface JobField {
   readonly assign: (text: RawBuilder<unknown>, stored: RawBuilder<unknown>) => RawBuilder<unknown>;
 }
 
-const placesInMetrics = ["step", "message", "progressAt"] as const;
+const placesInMetrics = ["step", "message", "progressAt", "rate"] as const;
 
 /** The columns besides the version that a mapping lets a patch set. */
 export function jobFields(table: JobTable, shape: TableShape): readonly JobField[] {
@@ -23,6 +23,7 @@ export function jobFields(table: JobTable, shape: TableShape): readonly JobField
   return [
     ...field(shape.step, (patch) => patch.step),
     ...field(shape.message, (patch) => patch.message),
+    ...field(shape.rate, (patch) => (typeof patch.rate === "number" ? String(patch.rate) : patch.rate)),
     ...field(shape.metrics, (patch) => json(metricsPatch(columns, patch)), merge),
     ...field(shape.output, (patch) => json(patch.output)),
     ...field(shape.errorCode, (patch) => patch.errorCode),

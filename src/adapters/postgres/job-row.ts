@@ -28,10 +28,13 @@ export function readJobRow({ mapping, spelling }: MappedTable, row: TextRow): Jo
     errorCode: row.error_code ?? null,
     errorMessage: row.error_message ?? null,
     cancelRequested: row.cancel_requested === "true",
-    progressAt: isoInstant(metricsText(stored, metricsKey(columns, "progressAt"))) ?? instant(row.progress_at),
-    startedAt: instant(row.started_at),
-    finishedAt: instant(row.finished_at),
-    updatedAt: instant(row.updated_at),
+    rate: number(metricsValue(stored, metricsKey(columns, "rate"))) ?? number(row.rate),
+    artefacts: jsonArray(row.artefacts),
+    queuePosition: number(row.queue_position),
+    progressAt: isoInstant(metricsText(stored, metricsKey(columns, "progressAt"))) ?? number(row.progress_at),
+    startedAt: number(row.started_at),
+    finishedAt: number(row.finished_at),
+    updatedAt: number(row.updated_at),
   };
 }
 
@@ -50,9 +53,23 @@ function ownMetrics(columns: JobColumns, stored: JsonObject): JsonObject {
     : Object.fromEntries(Object.entries(stored).filter(([key]) => !reserved.has(key)));
 }
 
+function metricsValue(stored: JsonObject | null, key: string | null): JsonValue | undefined {
+  return stored === null || key === null ? null : stored[key];
+}
+
 function metricsText(stored: JsonObject | null, key: string | null): string | null {
-  const value = stored === null || key === null ? null : stored[key];
+  const value = metricsValue(stored, key);
   return typeof value === "string" ? value : null;
+}
+
+function jsonArray(text: string | null | undefined): readonly JsonValue[] {
+  const value = json(text);
+  return Array.isArray(value) ? value : [];
+}
+
+function number(value: JsonValue | undefined): number | null {
+  const parsed = typeof value === "string" ? Number(value) : value;
+  return typeof parsed === "number" && Number.isFinite(parsed) ? parsed : null;
 }
 
 function jsonObject(text: string | null | undefined): JsonObject | null {
@@ -62,12 +79,6 @@ function jsonObject(text: string | null | undefined): JsonObject | null {
 
 function json(text: string | null | undefined): JsonValue | null {
   return text === null || text === undefined ? null : JSON.parse(text);
-}
-
-function instant(milliseconds: string | null | undefined): number | null {
-  if (milliseconds === null || milliseconds === undefined) return null;
-  const value = Number(milliseconds);
-  return Number.isFinite(value) ? value : null;
 }
 
 /** Python's `utcnow().isoformat()` writes no offset and means UTC; JavaScript would read it as local time. */

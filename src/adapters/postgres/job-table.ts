@@ -22,6 +22,8 @@ export interface JobColumns {
   readonly message?: ColumnOrMetricsKey;
   /** When progress was last written. A timestamp column, or ISO 8601 text inside the metrics. */
   readonly progressAt?: ColumnOrMetricsKey;
+  /** Points per second, an estimate. real, double precision or numeric, or a number inside the metrics. */
+  readonly rate?: ColumnOrMetricsKey;
   /** json or jsonb. */
   readonly metrics?: OptionalColumn;
   /** json or jsonb. */
@@ -34,6 +36,10 @@ export interface JobColumns {
   readonly startedAt?: OptionalColumn;
   readonly finishedAt?: OptionalColumn;
   readonly updatedAt?: OptionalColumn;
+  /** json or jsonb, an array. Only read. */
+  readonly artefacts?: OptionalColumn;
+  /** An integer type. Only read. */
+  readonly queuePosition?: OptionalColumn;
 }
 
 /** How a job table is named and spelled. */
@@ -58,6 +64,7 @@ export const defaultJobTable: JobTable = Object.freeze({
     step: "step",
     message: "message",
     progressAt: "progress_at",
+    rate: "progress_rate",
     metrics: "metrics",
     output: "output",
     errorCode: "error_code",
@@ -81,6 +88,7 @@ export const legacyJobTable: JobTable = Object.freeze({
     step: Object.freeze({ metricsKey: "progress_step" }),
     message: Object.freeze({ metricsKey: "progress_message" }),
     progressAt: Object.freeze({ metricsKey: "last_progress_update" }),
+    rate: Object.freeze({ metricsKey: "progress_rate" }),
     metrics: "metrics",
     output: "output_data",
     errorCode: "error_code",

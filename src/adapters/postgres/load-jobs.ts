@@ -7,17 +7,25 @@ import { sqlText } from "./sql-text.js";
 import type { ShapeColumn } from "./table-shape.js";
 
 /** Builds the statement that reads jobs by their ids. */
-export function loadStatement({ name, shape }: MappedTable): string {
+export function loadStatement(table: MappedTable): string {
+  const { id } = table.shape;
+  return sqlText(sql`${selectJobs(table)} where ${id.name} = any($1::text[]::${id.castTo}[])`);
+}
+
+/** Selects what a snapshot holds, all as text: the caller's type parsers must not change it. */
+export function selectJobs({ name, shape }: MappedTable): RawBuilder<unknown> {
   const { id } = shape;
-  return sqlText(sql`
+  return sql`
     select ${id.name}::text as id, ${asText(shape.type)} as type, ${shape.status.name}::text as status,
       coalesce(${shape.progress.name}, 0)::text as progress, coalesce(${shape.attempts.name}, 0)::text as attempts,
       ${asText(shape.step)} as step, ${asText(shape.message)} as message, ${asText(shape.metrics)} as metrics,
       ${asText(shape.output)} as output, ${asText(shape.errorCode)} as error_code,
       ${asText(shape.errorMessage)} as error_message, ${asText(shape.cancelRequested)} as cancel_requested,
       ${asMilliseconds(shape.progressAt)} as progress_at, ${asMilliseconds(shape.startedAt)} as started_at,
-      ${asMilliseconds(shape.finishedAt)} as finished_at, ${asMilliseconds(shape.updatedAt)} as updated_at
-    from ${name} where ${id.name} = any($1::text[]::${id.castTo}[])`);
+      ${asMilliseconds(shape.finishedAt)} as finished_at, ${asMilliseconds(shape.updatedAt)} as updated_at,
+      ${asText(shape.rate)} as rate, ${asText(shape.artefacts)} as artefacts,
+      ${asText(shape.queuePosition)} as queue_position
+    from ${name}`;
 }
 
 /** Reads jobs by their ids in one statement. */
@@ -38,5 +46,10 @@ function asText(column: ShapeColumn | undefined): RawBuilder<unknown> {
 
 /** The epoch of a timestamp without time zone is that of the same reading in UTC, whatever the session's time zone. */
 function asMilliseconds(column: ShapeColumn | undefined): RawBuilder<unknown> {
-  return column === undefined ? sql`null::text` : sql`floor(extract(epoch from ${column.name}) * 1000)::text`;
+  return column === undefined ? sql`null::text` : sql`${milliseconds(column.name)}::text`;
+}
+
+/** Milliseconds since the epoch of a timestamp, with or without time zone. */
+export function milliseconds(timestamp: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`floor(extract(epoch from ${timestamp}) * 1000)`;
 }

@@ -34,6 +34,7 @@ export function jobTableDefinition(schema: string | undefined, idType: JobIdType
   step text,
   message text,
   progress_at timestamptz,
+  progress_rate double precision,
   metrics jsonb,
   output jsonb,
   error_code text,

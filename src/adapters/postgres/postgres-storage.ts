@@ -2,6 +2,7 @@ import type { CallerTransaction, StorageAdapter } from "../../ports/storage.js";
 import { commitWrites } from "./commit-writes.js";
 import { createJob } from "./create-job.js";
 import { Database } from "./database.js";
+import { findSilentJobs } from "./find-silent-jobs.js";
 import { loadJobs } from "./load-jobs.js";
 import { type PostgresStorageOptions, type StorageSettings, storageSettings } from "./options.js";
 import { outboxTables } from "./outbox-tables.js";
@@ -57,6 +58,8 @@ function adapter(database: Database, settings: StorageSettings): StorageAdapter 
       operate(transaction, (on, { commit }) =>
         commitWrites(on, commit, writes, transaction === undefined ? lockTimeoutMs : null),
       ),
+    findSilent: (silentSince, limit) =>
+      operate(undefined, (on, { table, findSilent }) => findSilentJobs(on, table, findSilent, silentSince, limit)),
     create: (job) => operate(undefined, (on, { table, create }) => createJob(on, table, create, job)),
     close: () => database.close(),
   } satisfies StorageAdapter);

@@ -1,6 +1,7 @@
 import { WorkerProgressError } from "../../domain/errors.js";
 import { type CommitStatement, commitStatement } from "./commit-writes.js";
 import { type CreateStatements, createStatements } from "./create-job.js";
+import { findSilentStatement } from "./find-silent-jobs.js";
 import { loadStatement } from "./load-jobs.js";
 import { findMappedTable, type MappedTable } from "./mapped-table.js";
 import type { StorageSettings } from "./options.js";
@@ -11,6 +12,7 @@ import { tableName } from "./sql-text.js";
 export interface Prepared {
   readonly table: MappedTable;
   readonly load: string;
+  readonly findSilent: string;
   readonly commit: CommitStatement;
   readonly create: CreateStatements;
 }
@@ -51,6 +53,7 @@ export class Preparation {
     const prepared: Prepared = {
       table,
       load: loadStatement(table),
+      findSilent: findSilentStatement(table),
       commit: commitStatement(table, outbox),
       create: createStatements(table),
     };

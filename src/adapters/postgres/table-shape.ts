@@ -34,6 +34,7 @@ const allowedTypes: Readonly<Record<Role, readonly string[]>> = {
   step: textTypes,
   message: textTypes,
   progressAt: timestampTypes,
+  rate: ["float8", "float4", "numeric"],
   metrics: jsonTypes,
   output: jsonTypes,
   errorCode: textTypes,
@@ -42,6 +43,8 @@ const allowedTypes: Readonly<Record<Role, readonly string[]>> = {
   startedAt: timestampTypes,
   finishedAt: timestampTypes,
   updatedAt: timestampTypes,
+  artefacts: jsonTypes,
+  queuePosition: integerTypes,
 };
 
 /**

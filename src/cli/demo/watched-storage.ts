@@ -1,14 +1,9 @@
 import type { JobWrite, StorageAdapter } from "../../ports/storage.js";
 
-/** The same storage, which tells of each write that was stored. */
+/** The same storage, which tells of each write that was stored. For a storage whose methods are bound. */
 export function watchedStorage(storage: StorageAdapter, onCommitted: (write: JobWrite) => void): StorageAdapter {
   return {
-    outbox: storage.outbox,
-    schema: storage.schema,
-    prepare: () => storage.prepare(),
-    load: (ids, transaction) => storage.load(ids, transaction),
-    create: (job) => storage.create(job),
-    close: () => storage.close(),
+    ...storage,
     commit: async (writes, transaction) => {
       const outcomes = await storage.commit(writes, transaction);
       writes.forEach((write, index) => {
