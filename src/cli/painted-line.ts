@@ -27,22 +27,17 @@ const renditions: Readonly<Record<Look, readonly [on: number, off: number] | nul
 };
 
 /** The text of a line with its colours, cut to the canvas. */
-export function paint(line: Line, canvas: Canvas): string {
-  let room = canvas.width;
+export function paint(line: Line, { width, color }: Canvas): string {
+  const spans = line.map((span) => (typeof span === "string" ? (["plain", span] as const) : span));
+  const whole = spans.reduce((sum, [, text]) => sum + text.length, 0) <= width;
+  let room = whole ? width : width - 1;
   let painted = "";
-  for (const span of line) {
-    const [look, text] = typeof span === "string" ? (["plain", span] as const) : span;
-    const visible = cutTo(text, room);
+  for (const [look, text] of spans) {
+    const visible = text.slice(0, room);
     room -= visible.length;
-    painted += canvas.color ? inLook(look, visible) : visible;
-    if (visible.length < text.length) break;
+    painted += color ? inLook(look, visible) : visible;
   }
-  return painted.trimEnd();
-}
-
-function cutTo(text: string, room: number): string {
-  if (text.length <= room) return text;
-  return room < 1 ? "" : `${text.slice(0, room - 1)}…`;
+  return whole ? painted.trimEnd() : `${painted}…`;
 }
 
 function inLook(look: Look, text: string): string {

@@ -1,8 +1,5 @@
 import type { Command } from "./command.js";
-import { demo } from "./demo/demo.js";
 import { helpText } from "./help-text.js";
-import { initExchanges } from "./init-exchanges.js";
-import { migrate } from "./migrate.js";
 import type { Screen } from "./screen.js";
 
 /** What a command runs with. */
@@ -13,7 +10,7 @@ export interface CommandContext {
   readonly interrupted: AbortSignal;
 }
 
-/** Runs a command to its end. Rejects when it fails. */
+/** Runs a command to its end, loading no more than it needs. Rejects when it fails. */
 export async function runCommand(command: Command, context: CommandContext): Promise<void> {
   const { screen, version } = context;
   switch (command.name) {
@@ -27,10 +24,10 @@ export async function runCommand(command: Command, context: CommandContext): Pro
     case "version":
       return screen.print([[version]]);
     case "demo":
-      return demo(command, context);
+      return (await import("./demo/demo.js")).demo(command, context);
     case "migrate":
-      return migrate(command, screen);
+      return (await import("./migrate.js")).migrate(command, screen);
     case "init-exchanges":
-      return initExchanges(command, screen);
+      return (await import("./init-exchanges.js")).initExchanges(command, screen);
   }
 }
