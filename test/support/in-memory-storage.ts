@@ -114,9 +114,8 @@ export class InMemoryStorage implements StorageAdapter {
 
   async findSilent(silentSince: number, limit: number): Promise<readonly JobSnapshot[]> {
     await this.#reached();
-    const heardOf = (job: JobSnapshot) => job.progressAt ?? job.updatedAt ?? 0;
-    const running = [...this.#jobs.values()].filter((job) => job.status === "running" && heardOf(job) < silentSince);
-    return running.sort((a, b) => heardOf(a) - heardOf(b)).slice(0, limit);
+    const silent = [...this.#jobs.values()].filter((job) => job.status === "running" && isSilent(job, silentSince));
+    return silent.sort((a, b) => (heardAt(a) ?? 0) - (heardAt(b) ?? 0)).slice(0, limit);
   }
 
   async create(job: NewJob): Promise<string> {
@@ -139,9 +138,10 @@ export class InMemoryStorage implements StorageAdapter {
   }
 
   #apply(write: JobWrite, statement: number, inside: InMemoryTransaction | null): CommitOutcome {
-    const { id, expected, next, set, event } = write;
+    const { id, expected, next, set, silentSince, event } = write;
     const job = inside?.jobs.get(id) ?? this.#jobs.get(id);
     if (job === undefined || !sameVersion(job, expected)) return { kind: "conflict" };
+    if (silentSince !== null && !isSilent(job, silentSince)) return { kind: "conflict" };
     (inside?.jobs ?? this.#jobs).set(id, applyPatch(job, next, set));
     this.journal.push({ statement, at: this.#clock.monotonic(), write });
     if (event !== null) {
@@ -188,6 +188,15 @@ function blank(id: string): JobSnapshot {
 
 function sameVersion(job: JobVersion, expected: JobVersion): boolean {
   return job.status === expected.status && job.progress === expected.progress && job.attempt === expected.attempt;
+}
+
+function heardAt(job: JobSnapshot): number | null {
+  return job.updatedAt ?? job.progressAt;
+}
+
+function isSilent(job: JobSnapshot, since: number): boolean {
+  const at = heardAt(job);
+  return at !== null && at <= since;
 }
 
 function joined(transaction: CallerTransaction): InMemoryTransaction {
