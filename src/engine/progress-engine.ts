@@ -167,6 +167,9 @@ export class ProgressEngine {
     if (!checked.ok) return rejected(key, "INVALID_ARGUMENT", checked.problem);
     if (this.#closing) return rejected(key, "REPORTER_CLOSED", closedReason);
     const { slots, batcher, maxDeferredJobs } = this.#options;
+    const isFull = batcher.outage !== null && batcher.unwritten >= maxDeferredJobs;
+    // What is refused must not be remembered either, else an outage fills the memory with slots.
+    if (isFull && slots.get(key) === undefined) return overCapacity(key, maxDeferredJobs);
     const slot = slots.open(key);
     if (bound !== null && !joins(slot, bound)) return stale(key, bound, slot);
     if (slot.refusal !== null && !mode.force) return slot.refusal;
@@ -174,10 +177,7 @@ export class ProgressEngine {
     if (percent < slot.floor) {
       return rejected(key, "PROGRESS_DECREASED", `${percent} % is less than the ${slot.floor} % reported before`);
     }
-    if (batcher.outage !== null && !slot.dirty && batcher.unwritten >= maxDeferredJobs) {
-      const kept = `progress of ${maxDeferredJobs} jobs is kept already while the storage is away`;
-      return rejected(key, "CAPACITY_EXCEEDED", kept);
-    }
+    if (isFull && !slot.dirty) return overCapacity(key, maxDeferredJobs);
     const answer = batcher.offer(slot, checked.update, bound?.attempt ?? null);
     return mode.force && batcher.outage === null ? this.#flushSlot(slot) : answer;
   }
@@ -247,6 +247,11 @@ function joins(slot: Slot, bound: AttemptSignal): boolean {
 
 function stale(key: string, bound: AttemptSignal, slot: Slot): Promise<ProgressResult> {
   return rejected(key, "STALE_ATTEMPT", `attempt ${bound.attempt} is stale, current attempt is ${slot.attempt}`);
+}
+
+function overCapacity(key: string, maxDeferredJobs: number): Promise<ProgressResult> {
+  const kept = `progress of ${maxDeferredJobs} jobs is kept already while the storage is away`;
+  return rejected(key, "CAPACITY_EXCEEDED", kept);
 }
 
 function rejected(

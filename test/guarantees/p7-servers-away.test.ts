@@ -32,7 +32,9 @@ test("with Redis killed on the way a process throttles for itself, and says so o
 
   const times = (await journaledChanges(stage.db)).map(({ at }) => at.getTime());
   const gaps = times.slice(1).map((time, i) => time - (times[i] as number));
-  console.log(`P7: Redis killed after 2 of ${times.length} writes, windows of ${windowMs} ms, gaps ${gaps.join(", ")} ms`);
+  console.log(
+    `P7: Redis killed after 2 of ${times.length} writes, windows of ${windowMs} ms, gaps ${gaps.join(", ")} ms`,
+  );
   expect(Math.min(...gaps)).toBeGreaterThanOrEqual(windowMs - jitterMs);
   expect(times.length).toBeGreaterThanOrEqual(5);
   const warnings = loop.messages.flatMap(({ warned }) => warned ?? []).filter((warned) => warned.includes("Redis"));
@@ -64,7 +66,9 @@ test("with RabbitMQ killed changes are stored, events wait, and all arrive in or
   await using after = await listen(stage);
   const stored = (await journaledEvents(stage.db)).map(({ event_id }) => event_id);
   expect(stored.length).toBe(5);
-  await eventually(() => expect(after.firstArrivals().get(jobId)).toEqual(stored.slice(1)));
+  // The first was delivered before; the broker may have died before it knew that.
+  const arrivals = () => after.firstArrivals().get(jobId) ?? [];
+  await eventually(() => expect(arrivals().filter((id) => id !== stored[0])).toEqual(stored.slice(1)));
   await eventually(async () => expect(await worker.call("health")).toMatchObject({ outbox: { waiting: 0 } }));
   expect(worker.warnings().filter((warning) => warning.includes("The publisher is"))).toEqual([
     "The publisher is away: events wait and are tried again",
@@ -92,7 +96,9 @@ test("with the database away progress of a bounded number of jobs is kept, the r
   expect(await worker.call("health")).toMatchObject({ jobs: { remembered: 100, unwritten: 100 } });
   await proxy.accept();
   await eventually(async () => {
-    const { rows } = await stage.db.query("select count(*)::int as written from worker_progress_jobs where progress = 5");
+    const { rows } = await stage.db.query(
+      "select count(*)::int as written from worker_progress_jobs where progress = 5",
+    );
     expect(rows).toEqual([{ written: 100 }]);
   });
   worker.kill();
