@@ -33,7 +33,9 @@ test("two processes that report one job in tight loops write it once per window 
   const times = writes.map(({ at }) => at.getTime());
   const gaps = times.slice(1).map((time, i) => time - (times[i] as number));
   const calls = ends.reduce((sum, end) => sum + (end.calls ?? 0), 0);
-  console.log(`P1: ${calls} calls of 2 processes in ${durationMs} ms, ${writes.length} writes, gaps ${gaps.join(", ")} ms`);
+  console.log(
+    `P1: ${calls} calls of 2 processes in ${durationMs} ms, ${writes.length} writes, gaps ${gaps.join(", ")} ms`,
+  );
   expect(Math.min(...gaps)).toBeGreaterThanOrEqual(windowMs - jitterMs);
   expect(writes.length).toBeLessThanOrEqual(Math.floor(durationMs / windowMs) + 2);
   expect(writes.length).toBeGreaterThanOrEqual(Math.floor(durationMs / windowMs));

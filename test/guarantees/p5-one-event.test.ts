@@ -14,40 +14,45 @@ const leaseMs = 1_000;
 /** At these points the dead process had published the event and the outbox did not know it yet. */
 const publishedTwice: readonly KillPoint[] = ["after the publish", "before the acknowledge"];
 
-test.for(killPoints)("a process killed %s leaves each transition with one event, delivered with one id", async (point) => {
-  await using stage = await openStage();
-  await using outside = await listen(stage);
-  await keepJournal(stage.db);
-  const jobId = await stage.job();
-  const victim = await startWorkerOn<KilledAtMessage>("killed-at", stage.address, {
-    jobId,
-    point,
-    leaseMs,
-  } satisfies KilledAtTask);
-  await victim.message(({ at }) => at === point);
-  victim.kill("SIGKILL");
-  expect(await victim.exit).toMatchObject({ signal: "SIGKILL" });
-  const happened = point !== "before the commit";
-  expect(await stage.row(jobId)).toMatchObject({ status: happened ? "completed" : "running" });
-  expect((await eventsOf(stage, jobId, "completed")).length).toBe(happened ? 1 : 0);
+test.for(killPoints)(
+  "a process killed %s leaves each transition with one event, delivered with one id",
+  async (point) => {
+    await using stage = await openStage();
+    await using outside = await listen(stage);
+    await keepJournal(stage.db);
+    const jobId = await stage.job();
+    const victim = await startWorkerOn<KilledAtMessage>("killed-at", stage.address, {
+      jobId,
+      point,
+      leaseMs,
+    } satisfies KilledAtTask);
+    await victim.message(({ at }) => at === point);
+    victim.kill("SIGKILL");
+    expect(await victim.exit).toMatchObject({ signal: "SIGKILL" });
+    const happened = point !== "before the commit";
+    expect(await stage.row(jobId)).toMatchObject({ status: happened ? "completed" : "running" });
+    expect((await eventsOf(stage, jobId, "completed")).length).toBe(happened ? 1 : 0);
 
-  const killedAt = performance.now();
-  const heir = await startPuppet(stage.address, { relay: { leaseMs, pollMs: 50 } });
-  await eventually(() => allDelivered(stage, outside));
-  const lateMs = Math.round(performance.now() - killedAt);
-  const deliveries = outside.deliveries.filter(({ payload }) => payload.status === "completed");
-  console.log(`P5: killed ${point}: delivered ${deliveries.length} times, all ${lateMs} ms after the kill at the latest`);
-  expect(new Set(deliveries.map(({ messageId }) => messageId)).size).toBe(happened ? 1 : 0);
-  expect(new Set(deliveries.map(({ payload }) => JSON.stringify(payload))).size).toBe(happened ? 1 : 0);
-  if (publishedTwice.includes(point)) expect(deliveries.length).toBeGreaterThanOrEqual(2);
+    const killedAt = performance.now();
+    const heir = await startPuppet(stage.address, { relay: { leaseMs, pollMs: 50 } });
+    await eventually(() => allDelivered(stage, outside));
+    const lateMs = Math.round(performance.now() - killedAt);
+    const deliveries = outside.deliveries.filter(({ payload }) => payload.status === "completed");
+    console.log(
+      `P5: killed ${point}: delivered ${deliveries.length} times, all ${lateMs} ms after the kill at the latest`,
+    );
+    expect(new Set(deliveries.map(({ messageId }) => messageId)).size).toBe(happened ? 1 : 0);
+    expect(new Set(deliveries.map(({ payload }) => JSON.stringify(payload))).size).toBe(happened ? 1 : 0);
+    if (publishedTwice.includes(point)) expect(deliveries.length).toBeGreaterThanOrEqual(2);
 
-  await heir.call("startJob", jobId);
-  await heir.call("completeJob", jobId);
-  await eventually(() => allDelivered(stage, outside));
-  expect((await eventsOf(stage, jobId, "completed")).length).toBe(happened ? 2 : 1);
-  expect(await faultsIn(stage.db)).toEqual(noFaults);
-  heir.kill();
-});
+    await heir.call("startJob", jobId);
+    await heir.call("completeJob", jobId);
+    await eventually(() => allDelivered(stage, outside));
+    expect((await eventsOf(stage, jobId, "completed")).length).toBe(happened ? 2 : 1);
+    expect(await faultsIn(stage.db)).toEqual(noFaults);
+    heir.kill();
+  },
+);
 
 test("four relaying processes, one killed on the way, deliver 2,000 events in order per job and lose none", async () => {
   await using stage = await openStage();

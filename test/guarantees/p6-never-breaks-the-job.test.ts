@@ -41,16 +41,13 @@ test("progress is deferred while PostgreSQL is dead, changes reject, and the new
       message: null,
     });
   });
-  expect(worker.warnings()).toEqual([
+  expect(worker.warnings().filter((warning) => warning.includes("storage"))).toEqual([
     expect.stringContaining("The storage is away"),
     expect.stringContaining("The storage is back"),
   ]);
   worker.kill();
   console.log(`P6: completeJob rejected after ${Math.round(rejectedAfterMs)} ms of ${changeTimeoutMs} ms allowed`);
 }, 60_000);
-
-const rounds = 5;
-const callsPerRound = 2_000;
 
 test.for([
   ["databaseUrl", "refuse"],
@@ -64,20 +61,27 @@ test.for([
   const proxy = await viaProxy(stage.address[server] as string);
   const task: CallTimesTask = {
     jobIds: await stage.jobs(100),
-    callsPerRound,
-    rounds,
+    callsPerRound: 1_000,
+    rounds: 10,
     options: { windowMs: 50, storageTimeoutMs: 300 },
   };
   const worker = await startWorkerOn<CallTimesMessage>("call-times", { ...stage.address, [server]: proxy.url }, task);
   await worker.message(({ ready }) => ready === true);
   await proxy[fault]();
   worker.send("measure");
-  const { longestMs = [], outcomes = {} } = await worker.message(({ outcomes }) => outcomes !== undefined);
-  console.log(`P6: ${server} ${fault}: longest call per round ${longestMs.map((ms) => ms.toFixed(2)).join(", ")} ms,`, outcomes);
-  // One round may be interrupted by whatever else runs on the machine; a call that blocks does so in every round.
+  const { longestMs = [], outcomes = {} } = await worker.message((message) => message.outcomes !== undefined);
+  const shown = longestMs.map((ms) => ms.toFixed(2)).join(", ");
+  console.log(`P6: ${server} ${fault}: longest call per round ${shown} ms, ${JSON.stringify(outcomes)}`);
+  // Other processes interrupt some rounds; a call that blocks would do so in every round.
   expect(Math.min(...longestMs)).toBeLessThan(5);
-  const expected = server === "databaseUrl" ? ["coalesced", "deferred STORAGE_UNAVAILABLE"] : ["coalesced", "written"];
-  expect(Object.keys(outcomes).sort()).toEqual(expected);
+  const deferred = outcomes["deferred STORAGE_UNAVAILABLE"] ?? 0;
+  expect(deferred > 0).toBe(server === "databaseUrl");
+  expect((outcomes.coalesced ?? 0) + (outcomes.written ?? 0) + deferred).toBe(task.callsPerRound * task.rounds);
+  if (server === "databaseUrl") await proxy.accept();
+  await eventually(async () => {
+    const { rows } = await stage.db.query("select distinct progress from worker_progress_jobs");
+    expect(rows).toEqual([{ progress: 50 }]);
+  });
   worker.kill();
   await proxy.close();
 });

@@ -43,7 +43,8 @@ export async function openStage(instead: Partial<StageAddress> = {}): Promise<St
   await migrate(address.databaseUrl);
   const db = quietPool(address.databaseUrl);
   const jobs = async (count: number): Promise<string[]> => {
-    const insert = "insert into worker_progress_jobs (type) select 'model' from generate_series(1, $1) returning id::text";
+    const insert =
+      "insert into worker_progress_jobs (type) select 'model' from generate_series(1, $1) returning id::text";
     return (await db.query<{ id: string }>(insert, [count])).rows.map(({ id }) => id);
   };
   const close = async () => {

@@ -28,7 +28,8 @@ export async function storm({ processes, jobs, instead, ...task }: StormPlan) {
   const exits = await Promise.all(workers.map((worker) => worker.exit));
   const answers: Record<string, number> = {};
   for (const { messages } of workers) {
-    for (const [name, count] of Object.entries(messages.at(-1)?.answers ?? {})) answers[name] = (answers[name] ?? 0) + count;
+    for (const [name, count] of Object.entries(messages.at(-1)?.answers ?? {}))
+      answers[name] = (answers[name] ?? 0) + count;
   }
   const { rows } = await stage.db.query<{ changes: number; events: number; attempts: number }>(`
     select (select count(*) from job_journal)::int as changes, (select count(*) from event_journal)::int as events,

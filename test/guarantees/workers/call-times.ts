@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ProgressResult, ReporterOptions } from "worker-progress";
 import { reporterOn } from "./reporter-on.js";
-import { letGo, tell, workerTask } from "./worker-task.js";
+import { tell, workerTask } from "./worker-task.js";
 
 /** Times calls of `progress` that nobody awaits, in rounds, whenever the test asks. */
 export interface CallTimesTask {
@@ -21,25 +21,20 @@ export interface CallTimesMessage {
 
 const { address, task } = workerTask<CallTimesTask>();
 const { progress } = reporterOn(address, { ...task.options, log: { warn: () => {} } });
-let percent = 0;
 
-process.on("message", (message) => {
-  if (message === "end") return letGo();
-  void measure().then(tell);
-});
+process.on("message", () => void measure().then(tell));
 await Promise.all(task.jobIds.map((jobId) => progress(jobId, 0)));
 await tell({ ready: true });
 
 async function measure(): Promise<CallTimesMessage> {
   const results: Promise<ProgressResult>[] = [];
   const longestMs: number[] = [];
-  percent++;
   for (let round = 0; round < task.rounds; round++) {
     let longest = 0;
     for (let i = 0; i < task.callsPerRound; i++) {
       const jobId = task.jobIds[i % task.jobIds.length] as string;
       const begin = performance.now();
-      const result = progress(jobId, percent, "working", "On the way", { round });
+      const result = progress(jobId, 50, "working", "On the way", { round });
       longest = Math.max(longest, performance.now() - begin);
       results.push(result);
       if (i % 100 === 99) await nextTurn();

@@ -40,7 +40,8 @@ const commands: Record<string, Command> = {
     return job.attempt;
   },
   job(method: "progress" | "forceProgress" | "complete" | "fail" | "cancel", ...args: never[]) {
-    return (job?.[method] as Command)(...args);
+    if (job === null) throw new Error("startJob comes first");
+    return (job[method] as Command)(...args);
   },
   climb(jobId: string, from: number, to: number) {
     for (let percent = from; percent <= to; percent++) void reporter.progress(jobId, percent, `step ${percent}`);
