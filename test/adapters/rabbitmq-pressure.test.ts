@@ -1,8 +1,11 @@
-import type { ChannelModel } from "amqplib";
+import { once } from "node:events";
+import { type AddressInfo, connect as connectTcp, createServer, type Socket } from "node:net";
+import { type ChannelModel, connect } from "amqplib";
 import { expect, test } from "vitest";
 import { rabbitmqPublisher } from "../../src/adapters/rabbitmq/index.js";
+import { eventually } from "../support/eventually.js";
 import { rabbitmqUrl } from "../support/servers.js";
-import { idsOf, newEvents, openConsumer } from "./rabbitmq-subject.js";
+import { idsOf, newEvent, newEvents, openConsumer } from "./rabbitmq-subject.js";
 
 test("5,000 events in pipelined batches arrive once each and in order", async () => {
   const consumer = await openConsumer();
@@ -19,16 +22,37 @@ test("5,000 events in pipelined batches arrive once each and in order", async ()
   await consumer.dispose();
 });
 
-test("writing a large window leaves turns to the rest of the process, and waits for drain", async () => {
+test("writing a large window leaves turns to the rest of the process", async () => {
   const consumer = await openConsumer();
   const written = await watchWrites(consumer.connection);
   const publisher = rabbitmqPublisher(consumer.connection, consumer.names);
   await publisher.setup();
   await publisher.publish(newEvents(5_000));
   expect(written.mostInTurn).toBeLessThanOrEqual(200);
+  written.stop();
+  await publisher.close();
+  await consumer.dispose();
+});
+
+test("a network that takes nothing more makes writing wait for drain, in bounded memory", async () => {
+  const consumer = await openConsumer();
+  const network = await pausingProxy(rabbitmqUrl());
+  const connection = await connect(network.url);
+  const written = await watchWrites(connection);
+  const publisher = rabbitmqPublisher(connection, consumer.names);
+  await publisher.setup();
+  network.pause(true);
+  const events = Array.from({ length: 4_000 }, () => newEvent({ message: "x".repeat(10_000) }));
+  const publishing = publisher.publish(events);
+  await eventually(() => expect(written.saturated).toBe(true));
+  network.pause(false);
+  expect(await publishing).toHaveLength(events.length);
+  expect(written.total).toBe(events.length);
   expect(written.whileSaturated).toBe(0);
   written.stop();
   await publisher.close();
+  await connection.close();
+  await network.close();
   await consumer.dispose();
 });
 
@@ -72,7 +96,34 @@ test("an event that cannot be encoded fails alone", async () => {
   await consumer.dispose();
 });
 
+/** A network that stops reading, so that what is written piles up at the writer. */
+async function pausingProxy(url: string) {
+  const target = new URL(url);
+  const port = Number(target.port || 5672);
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const broker = connectTcp(port, target.hostname);
+    client.pipe(broker).pipe(client);
+    sockets.add(client);
+    for (const socket of [client, broker]) socket.on("error", () => {});
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  target.port = String((server.address() as AddressInfo).port);
+  return {
+    url: target.href,
+    pause(paused: boolean) {
+      for (const socket of sockets) paused ? socket.pause() : socket.resume();
+    },
+    async close() {
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
 interface WatchedWrites {
+  readonly total: number;
+  readonly saturated: boolean;
   readonly mostInTurn: number;
   readonly whileSaturated: number;
   stop(): void;
@@ -80,7 +131,7 @@ interface WatchedWrites {
 
 /** Counts what is written on confirm channels of a real connection, per turn of the event loop. */
 async function watchWrites(connection: ChannelModel): Promise<WatchedWrites> {
-  let [inTurn, mostInTurn, whileSaturated, stopped, saturated] = [0, 0, 0, false, false];
+  let [total, inTurn, mostInTurn, whileSaturated, stopped, saturated] = [0, 0, 0, 0, false, false];
   const turn = () => {
     inTurn = 0;
     if (!stopped) setImmediate(turn);
@@ -94,6 +145,7 @@ async function watchWrites(connection: ChannelModel): Promise<WatchedWrites> {
       saturated = false;
     });
     channel.publish = (...message) => {
+      total++;
       if (saturated) whileSaturated++;
       mostInTurn = Math.max(mostInTurn, ++inTurn);
       const more = publish(...message);
@@ -103,6 +155,12 @@ async function watchWrites(connection: ChannelModel): Promise<WatchedWrites> {
     return channel;
   };
   return {
+    get total() {
+      return total;
+    },
+    get saturated() {
+      return saturated;
+    },
     get mostInTurn() {
       return mostInTurn;
     },

@@ -2,7 +2,7 @@ import type { JobEvent } from "../../domain/event.js";
 import type { PublishOutcome } from "../../ports/publisher.js";
 import type { BrokerConnection } from "./broker-connection.js";
 import { isBlocked } from "./client-internals.js";
-import type { AmqpConfirmChannel, AmqpReturnedMessage } from "./client-types.js";
+import type { AmqpConfirmChannel } from "./client-types.js";
 import { EventBatch } from "./event-batch.js";
 import { eventMessage } from "./event-message.js";
 import type { PublisherSettings } from "./options.js";
@@ -29,8 +29,8 @@ export class ConfirmSession {
   readonly #onEnd: (reason: string) => void;
   readonly #watch: StallWatch;
   readonly #unanswered = new Set<EventBatch>();
-  /** How often a message came back unroutable that is not confirmed yet: the broker returns before it confirms. */
-  readonly #returned = new Map<string, number>();
+  /** Messages that came back unroutable and are not confirmed yet: the broker returns before it confirms. */
+  readonly #returned = new Set<unknown>();
   /** Whether the channel has closed and only the reason is still to come. */
   #closed = false;
   #ended: Error | null = null;
@@ -59,7 +59,7 @@ export class ConfirmSession {
     });
     channel.on("close", () => this.#onClose());
     channel.on("drain", () => this.#drained());
-    channel.on("return", (message) => this.#unroutable(message));
+    channel.on("return", ({ properties }) => this.#returned.add(properties.messageId));
     connection.model.on("blocked", this.#onBlocked);
     connection.model.on("unblocked", this.#onUnblocked);
     connection.holdProcess(false);
@@ -139,21 +139,10 @@ export class ConfirmSession {
   #answered(batch: EventBatch, index: number, error: Error | null): void {
     if (this.#ended !== null) return;
     this.#watch.came();
-    if (error === null) batch.answer(index, this.#takeReturned(batch.events[index]?.id) ? "unroutable" : "confirmed");
+    if (error === null)
+      batch.answer(index, this.#returned.delete(batch.events[index]?.id) ? "unroutable" : "confirmed");
     // With another error the channel has closed, which its event tells in the same turn.
     else if (error.message === "message nacked") batch.fail(unavailable("RabbitMQ refused an event: publish it again"));
-  }
-
-  #unroutable({ properties: { messageId } }: AmqpReturnedMessage): void {
-    if (typeof messageId === "string") this.#returned.set(messageId, (this.#returned.get(messageId) ?? 0) + 1);
-  }
-
-  #takeReturned(id: string | undefined): boolean {
-    const times = id === undefined ? undefined : this.#returned.get(id);
-    if (id === undefined || times === undefined) return false;
-    if (times === 1) this.#returned.delete(id);
-    else this.#returned.set(id, times - 1);
-    return true;
   }
 
   #drained(): void {
