@@ -1,6 +1,6 @@
 import { PGlite } from "@electric-sql/pglite";
 import { Kysely, PGliteDialect } from "kysely";
-import { afterAll, describe, test } from "vitest";
+import { afterAll, beforeAll, describe, test } from "vitest";
 import { legacyJobTable, type PostgresStorageOptions, postgresStorage } from "../../src/adapters/postgres/index.js";
 import { storageConformance } from "../../src/conformance/storage-conformance.js";
 import { legacyTableSql } from "./postgres-subject.js";
@@ -13,6 +13,7 @@ const configurations: readonly { name: string; options: PostgresStorageOptions; 
 describe.each(configurations)("storage on PGlite: $name", ({ options, setup = "" }) => {
   const pglite = new PGlite();
   const db = new Kysely<unknown>({ dialect: new PGliteDialect({ pglite }) });
+  beforeAll(() => pglite.waitReady);
   afterAll(() => pglite.close());
 
   storageConformance({

@@ -1,7 +1,7 @@
 import { PGlite } from "@electric-sql/pglite";
 import { Kysely, PGliteDialect } from "kysely";
 import pg from "pg";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   defaultJobTable,
   isPostgresSource,
@@ -63,6 +63,8 @@ describe("a mapping", () => {
 
 describe("a source", () => {
   const pglite = new PGlite();
+  beforeAll(() => pglite.waitReady);
+  afterAll(() => pglite.close());
   const db = new Kysely<{ jobs: { id: number } }>({ dialect: new PGliteDialect({ pglite }) });
 
   test.each<[string, unknown]>([
@@ -95,7 +97,6 @@ describe("a source", () => {
     await db.transaction().execute(async (transaction) => {
       expect(isPostgresSource(transaction)).toBe(false);
     });
-    await pglite.close();
   });
 
   test("that is passed with its own types compiles", () => {
