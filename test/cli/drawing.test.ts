@@ -65,7 +65,7 @@ describe("the demo's lines", () => {
     const [bar = ""] = textOf(liveLines([course("1")], counts, 24))
       .split("\n")
       .filter(Boolean);
-    expect(bar).toContain(`${"█".repeat(8)}${"▒".repeat(8)}${"░".repeat(16)}`);
+    expect(bar).toContain(`${"█".repeat(7)}${"▒".repeat(7)}${"░".repeat(14)}`);
     expect(bar).toContain("50 %  meshing");
   });
 
@@ -105,6 +105,7 @@ describe("the demo's lines", () => {
     );
     const report = paint(reportLine(new Date("2026-11-24T06:43:44.017Z"), [course("1")], counts), plain);
     expect(event).toMatch(/^ {2}06:43:43\.017 +1 +running +50 % +25 % → 50 % +…deadbeef$/);
+    expect(event.length).toBeLessThan(80);
     expect(report.indexOf("50 %")).toBe(event.indexOf("50 %"));
     expect(report.indexOf("1,234")).toBe(event.indexOf("…"));
   });

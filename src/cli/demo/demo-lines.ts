@@ -6,7 +6,8 @@ import type { DemoCounts, JobCourse } from "./demo-record.js";
 /** A name and what it is, as in "database: PGlite". */
 export type Fact = readonly [name: string, value: string];
 
-const barWidth = 32;
+// What follows fits a terminal of 80 columns.
+const barWidth = 28;
 const statusLooks: Partial<Record<JobStatus, Look>> = {
   running: "cyan",
   completed: "green",
@@ -103,8 +104,8 @@ function barLine({ id, status, reported, stored, step, message }: JobCourse, idW
 
 function doing(status: JobStatus, step: string, message: string): readonly Span[] {
   if (status === "queued") return [["dim", "waits for a worker"]];
-  if (status === "running") return [step.padEnd(11), message];
-  return [[statusLooks[status] ?? "plain", status.padEnd(11)], message];
+  if (status === "running") return [step.padEnd(10), message];
+  return [[statusLooks[status] ?? "plain", status.padEnd(10)], message];
 }
 
 function countSpans({ calls, created, started, progressWritten, ended, distinctIds }: DemoCounts): readonly Span[] {
@@ -128,5 +129,5 @@ export function percentText(percent: number): string {
 
 function eventCells(time: string, job: string, status: string, percent: string, change: string, id: string) {
   const cell = (text: string, width: number) => `${text.padEnd(width - 1)} `;
-  return [cell(time, 15), cell(job, 6), cell(status, 12), cell(percent, 10), cell(change, 31), id] as const;
+  return [cell(time, 14), cell(job, 5), cell(status, 11), cell(percent, 9), cell(change, 29), id] as const;
 }
