@@ -29,6 +29,8 @@ export class DirectDelivery implements EventDelivery {
   readonly viaOutbox = false;
   readonly #options: DirectDeliveryOptions;
   #waiting: JobEvent[] = [];
+  /** Events that carry our own mark and may not have been sent: the mark could not be taken back. */
+  readonly #unsent = new Set<string>();
   #running: Promise<void> | null = null;
   #stopped = false;
   #toldFull = false;
@@ -43,7 +45,7 @@ export class DirectDelivery implements EventDelivery {
     this.#waiting.push(...events);
     const excess = this.#waiting.length - this.#options.maxWaiting;
     if (excess > 0) {
-      this.#waiting.splice(0, excess);
+      for (const event of this.#waiting.splice(0, excess)) this.#unsent.delete(event.id);
       if (!this.#toldFull) this.#options.log.warn("Too many events wait for the publisher: the oldest are let go");
       this.#toldFull = true;
     }
@@ -93,13 +95,15 @@ export class DirectDelivery implements EventDelivery {
     const { dedupe, publishing, rememberMs } = this.#options;
     const ids = batch.map((event) => event.id);
     const unmarked = await dedupe.mark(ids, rememberMs);
-    const fresh = batch.filter((_, i) => unmarked[i] ?? true);
+    const fresh = batch.filter((event, i) => (unmarked[i] ?? true) || this.#unsent.has(event.id));
     if (fresh.length === 0) return;
+    for (const event of fresh) this.#unsent.add(event.id);
     try {
       await publishing.publish(fresh);
     } catch (error) {
-      await dedupe.unmark(fresh.map((event) => event.id));
+      await dedupe.unmark(fresh.map((event) => event.id)).catch(() => {});
       throw error;
     }
+    for (const event of fresh) this.#unsent.delete(event.id);
   }
 }

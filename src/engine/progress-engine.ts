@@ -110,6 +110,7 @@ export class ProgressEngine {
     const { slots, clock, delivery } = this.#options;
     if (this.#closing) throw refusal(change, key, "REPORTER_CLOSED", closedReason);
     const slot = slots.open(key);
+    if (context.bound !== null) joins(slot, context.bound);
     const result =
       context.transaction === undefined
         ? await this.#submit(slot, change, context.bound)
@@ -238,11 +239,10 @@ const closedReason = "the reporter is closed; create another one";
 
 /** Whether the slot is at the handle's attempt. A slot that was forgotten meanwhile takes the attempt of the handle. */
 function joins(slot: Slot, bound: AttemptSignal): boolean {
-  if (slot.signal === null && slot.attempt === null) {
-    slot.signal = bound;
-    slot.attempt = bound.attempt;
-  }
-  return slot.attempt === bound.attempt;
+  slot.attempt ??= bound.attempt;
+  if (slot.attempt !== bound.attempt) return false;
+  slot.signal ??= bound;
+  return true;
 }
 
 function stale(key: string, bound: AttemptSignal, slot: Slot): Promise<ProgressResult> {
