@@ -8,6 +8,7 @@ import { storageLoadCases } from "./storage-load-cases.js";
 import { storageOutboxCases } from "./storage-outbox-cases.js";
 import { storagePatchCases } from "./storage-patch-cases.js";
 import { storageSchemaCases } from "./storage-schema-cases.js";
+import { storageSilenceCases } from "./storage-silence-cases.js";
 import { storageTransactionCases } from "./storage-transaction-cases.js";
 import type { RegisterTest, StorageCase, StorageSupports, StorageUnderTest } from "./storage-under-test.js";
 
@@ -31,7 +32,7 @@ export function storageConformance({ test, factory, supports = {} }: StorageConf
   };
   const { outbox = true, transactions = true, choosesIds = true } = supports;
   register([...storageLoadCases, ...storageCreateCases, ...storageCommitCases, ...storagePatchCases]);
-  register(storageSchemaCases);
+  register([...storageSilenceCases, ...storageSchemaCases]);
   if (choosesIds === true) register(storageIdChoiceCases);
   if (outbox === true) register([...storageOutboxCases, ...storageLeaseCases, ...storageConcurrencyCases]);
   else register([hasNoOutbox(outbox)]);

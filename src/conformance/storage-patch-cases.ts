@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { JobPatch } from "../domain/job-snapshot.js";
-import { createdAt, newJob, runningAt, stored, write } from "./storage-fixtures.js";
+import { createdAt, newJob, newJobs, runningAt, stored, write } from "./storage-fixtures.js";
 import type { StorageCase, StorageUnderTest } from "./storage-under-test.js";
 
 const full: JobPatch = {
@@ -11,6 +11,7 @@ const full: JobPatch = {
   errorCode: "ERR_001",
   errorMessage: "Out of memory",
   cancelRequested: true,
+  rate: 0.25,
   progressAt: createdAt + 1,
   startedAt: createdAt + 2,
   finishedAt: createdAt + 3,
@@ -52,9 +53,33 @@ export const storagePatchCases: readonly StorageCase[] = [
     body: async (subject) => {
       const { id } = await newJob(subject);
       const before = await after(subject, id, full);
-      const empty = { step: null, message: null, output: null, errorCode: null, errorMessage: null, finishedAt: null };
+      const empty = {
+        step: null,
+        message: null,
+        output: null,
+        errorCode: null,
+        errorMessage: null,
+        finishedAt: null,
+        rate: null,
+      };
       const emptied = await after(subject, id, { ...empty, cancelRequested: false, updatedAt: full.updatedAt });
       assert.deepEqual(emptied, { ...before, ...empty, cancelRequested: false });
+    },
+  },
+  {
+    name: "each write of a batch sets its own keys and keeps the others",
+    body: async (subject) => {
+      const { storage } = subject;
+      const jobs = await newJobs(subject, 3);
+      const before = await Promise.all(jobs.map((job) => after(subject, job.id, full)));
+      const sets = [{ step: null }, { message: "other", finishedAt: null }, {}];
+      const writes = before.map((job, index) =>
+        write(job, runningAt(50), { updatedAt: job.updatedAt ?? 0, ...sets[index] }),
+      );
+      assert.ok((await storage.commit(writes)).every((outcome) => outcome.kind === "committed"));
+      for (const [index, job] of before.entries()) {
+        assert.deepEqual(await stored(storage, job.id), { ...job, ...runningAt(50), ...sets[index] });
+      }
     },
   },
   {

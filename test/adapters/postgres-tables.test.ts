@@ -235,6 +235,21 @@ test("a table without optional columns stores the version and drops the rest", a
   expect(await stored(storage, "1")).toMatchObject({ ...runningAt(5), step: null, metrics: null, output: null });
 });
 
+test("artefacts and the queue position are read where they are mapped", async () => {
+  await database.reset(`create table tasks (id bigint primary key, state text, done integer, tries integer, files jsonb, place smallint);
+    insert into tasks values (1, 'pending', 0, 0, '["a.stl", {"name": "b"}]', 3), (2, 'pending', 0, 0, '{"no": "array"}', null)`);
+  const columns = { ...minimal.columns, artefacts: "files", queuePosition: "place" };
+  const storage = postgresStorage(database.pool, { table: { ...minimal, columns }, outbox: false });
+  expect(await stored(storage, "1")).toMatchObject({ artefacts: ["a.stl", { name: "b" }], queuePosition: 3 });
+  expect((await stored(storage, "2")).queuePosition).toBeNull();
+});
+
+test("silence cannot be told of a table that keeps no time", async () => {
+  await database.reset(minimalSql());
+  const storage = postgresStorage(database.pool, { table: minimal, outbox: false });
+  await expect(storage.findSilent(0, 10)).rejects.toMatchObject({ code: "SCHEMA_MISMATCH" });
+});
+
 test("the own table's mapping can be extended by a spread", async () => {
   const storage = postgresStorage(database.pool);
   await storage.schema.migrate();

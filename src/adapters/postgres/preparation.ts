@@ -1,5 +1,5 @@
 import { WorkerProgressError } from "../../domain/errors.js";
-import { type CommitStatement, commitStatement } from "./commit-writes.js";
+import { type CommitStatement, commitStatement } from "./commit-statement.js";
 import { type CreateStatements, createStatements } from "./create-job.js";
 import { findSilentStatement } from "./find-silent-jobs.js";
 import { loadStatement } from "./load-jobs.js";
