@@ -24,9 +24,9 @@ export interface Listener {
 }
 
 /** Binds a queue to the outbound exchange and collects what arrives. */
-export async function listen(stage: Stage, url = stage.address.rabbitmqUrl as string): Promise<Listener> {
-  const { outboundExchange } = stage.address;
-  const connection = await connect(url);
+export async function listen(stage: Pick<Stage, "address" | "queue">): Promise<Listener> {
+  const { outboundExchange, rabbitmqUrl } = stage.address;
+  const connection = await connect(rabbitmqUrl as string);
   connection.on("error", () => {});
   const channel = await connection.createChannel();
   channel.on("error", () => {});
