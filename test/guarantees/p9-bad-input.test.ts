@@ -133,7 +133,12 @@ const refusals: readonly Refusal[] = [
     "INVALID_ARGUMENT",
     /metrics\.n is NaN, which JSON cannot hold$/,
   ],
-  ["metrics of 1 MB", withMetrics({ x: "x".repeat(1e6) }), "INVALID_ARGUMENT", /metrics is more than 65536 bytes of JSON/],
+  [
+    "metrics of 1 MB",
+    withMetrics({ x: "x".repeat(1e6) }),
+    "INVALID_ARGUMENT",
+    /metrics is more than 65536 bytes of JSON/,
+  ],
   ["metrics that are a list", withMetrics([1]), "INVALID_ARGUMENT", /metrics must be a JSON object$/],
   [
     "an output with a cycle",
