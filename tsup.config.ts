@@ -7,6 +7,7 @@ export default defineConfig({
     "adapters/redis/index": "src/adapters/redis/index.ts",
     "adapters/rabbitmq/index": "src/adapters/rabbitmq/index.ts",
     "adapters/memory/index": "src/adapters/memory/index.ts",
+    "http/index": "src/http/index.ts",
     "conformance/index": "src/conformance/index.ts",
     "cli/main": "src/cli/main.ts",
   },

@@ -19,7 +19,7 @@ const rooms: Readonly<Record<string, Room>> = {
   engine: { rooms: inwards, packages: ["uuid", "node:events"] },
   reporter: { rooms: [...inwards, "engine"], packages: ["node:timers/promises"] },
   conformance: { rooms: inwards, packages: ["node:assert/strict", "node:crypto"] },
-  http: { rooms: [...inwards, "reporter"], packages: ["node:"] },
+  http: { rooms: [...inwards, "reporter"], packages: ["node:", "zod"], clients: ["rate-limiter-flexible"] },
   consumer: { rooms: [...inwards, "reporter"], packages: ["node:"] },
   "adapters/memory": { rooms: inwards, packages: ["node:"] },
   "adapters/postgres": { rooms: inwards, packages: ["node:", "kysely"], clients: ["pg", "@electric-sql/pglite"] },

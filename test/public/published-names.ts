@@ -70,6 +70,22 @@ export const published: Readonly<Record<string, Names>> = {
       "ReadEventsOptions",
     ],
   },
+  "./http": {
+    values: ["createJobHandler", "nodeRequest", "toNodeHandler"],
+    types: [
+      "Authorize",
+      "CorsOptions",
+      "JobAction",
+      "JobHandler",
+      "JobHandlerOptions",
+      "JobSource",
+      "NodeHandler",
+      "NodeHandlerOptions",
+      "ProblemCode",
+      "RateLimitOptions",
+      "RateLimitRedis",
+    ],
+  },
   "./conformance": {
     values: ["dedupeConformance", "publisherConformance", "storageConformance", "throttleConformance"],
     types: [

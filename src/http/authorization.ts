@@ -1,0 +1,28 @@
+import type { Log } from "../ports/log.js";
+import { reasonOf } from "./failure-response.js";
+import { within } from "./within.js";
+
+/** What a caller wants of a job. */
+export type JobAction = "read" | "watch" | "cancel";
+
+/**
+ * Whether the caller may do this to the job, which is named as in the URL, decoded, whether it exists or not. Only `true`
+ * allows; an error, any other answer and none within `authorizeTimeoutMs` deny.
+ */
+export type Authorize = (request: Request, jobId: string, action: JobAction) => boolean | Promise<boolean>;
+
+/** Asks, for a bounded time, and takes everything but a clear yes for a no. */
+export function askPermission(
+  authorize: Authorize,
+  { timeoutMs, log }: { readonly timeoutMs: number; readonly log: Log },
+): (request: Request, jobId: string, action: JobAction) => Promise<boolean> {
+  return async (request, jobId, action) => {
+    try {
+      const answer = authorize(request, jobId, action);
+      return (typeof answer === "boolean" ? answer : await within(answer, timeoutMs)) === true;
+    } catch (error) {
+      log.warn(`Denied to ${action} job "${jobId}": authorize failed`, { reason: reasonOf(error) });
+      return false;
+    }
+  };
+}

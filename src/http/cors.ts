@@ -1,0 +1,56 @@
+/** Which pages of other origins may call. */
+export interface CorsOptions {
+  /** Origins as browsers send them, as in "https://app.example.com", or "*" for every one. */
+  readonly origins: "*" | readonly string[];
+  /** Whether they may send cookies; not with "*". @default false */
+  readonly credentials?: boolean;
+  /** Header fields they may send. @default authorization, content-type, if-none-match, last-event-id */
+  readonly allowedHeaders?: readonly string[];
+  /** How long a browser may remember this, in seconds. @default 600 */
+  readonly maxAgeSeconds?: number;
+}
+
+/** What the handler asks about origins. */
+export interface OriginPolicy {
+  /** Whether a browser says that a page which may not call sent the request. */
+  refuses(request: Request): boolean;
+  /** Adds to a response what the browser needs to show it to the page. */
+  apply(request: Request, response: Response): void;
+  /** Answers what a browser asks before it sends the request. */
+  preflight(request: Request, methods: readonly string[]): Response;
+}
+
+const exposed = "ETag, Retry-After, RateLimit, RateLimit-Policy";
+const readable = ["authorization", "content-type", "if-none-match", "last-event-id"];
+
+/** The rules for pages of other origins; without options no such page may do anything. */
+export function originPolicy(cors: CorsOptions | undefined): OriginPolicy {
+  const allows = (origin: string | null): origin is string =>
+    cors !== undefined && origin !== null && (cors.origins === "*" || cors.origins.includes(origin));
+  const apply = ({ headers: asked }: Request, { headers }: Response): void => {
+    if (cors === undefined) return;
+    const origin = asked.get("origin");
+    if (cors.origins !== "*") headers.append("vary", "Origin");
+    if (!allows(origin)) return;
+    headers.set("access-control-allow-origin", cors.origins === "*" ? "*" : origin);
+    headers.set("access-control-expose-headers", exposed);
+    if (cors.credentials) headers.set("access-control-allow-credentials", "true");
+  };
+  return {
+    // Not by comparing Origin to Host, which proxies rewrite: browsers say themselves where a request comes from.
+    refuses: ({ headers }) => {
+      const site = headers.get("sec-fetch-site");
+      return (site === "cross-site" || site === "same-site") && !allows(headers.get("origin"));
+    },
+    apply,
+    preflight: ({ headers: asked }, methods) => {
+      const headers = new Headers({ allow: methods.join(", ") });
+      if (cors !== undefined && allows(asked.get("origin")) && asked.has("access-control-request-method")) {
+        headers.set("access-control-allow-methods", methods.join(", "));
+        headers.set("access-control-allow-headers", (cors.allowedHeaders ?? readable).join(", "));
+        headers.set("access-control-max-age", String(cors.maxAgeSeconds ?? 600));
+      }
+      return new Response(null, { status: 204, headers });
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import type { IncomingMessage } from "node:http";
+
+const incoming = new WeakMap<Request, IncomingMessage>();
+
+/**
+ * What `node:http` received, for a request that came through `toNodeHandler`: its socket's address, or what a middleware
+ * put on it. Undefined for any other request.
+ *
+ * @example
+ * const key = (request: Request) => nodeRequest(request)?.socket.remoteAddress ?? "unknown";
+ */
+export function nodeRequest(request: Request): IncomingMessage | undefined {
+  return incoming.get(request);
+}
+
+/** A `Request` of what `node:http` received. @throws TypeError for a method or a header that `Request` cannot hold */
+export function webRequest(message: IncomingMessage, signal: AbortSignal): Request {
+  const { method = "GET" } = message;
+  const headers = new Headers();
+  for (let i = 0; i + 1 < message.rawHeaders.length; i += 2) {
+    headers.append(message.rawHeaders[i] as string, message.rawHeaders[i + 1] as string);
+  }
+  const hasBody = method !== "GET" && method !== "HEAD";
+  const request = new Request(urlOf(message), {
+    method,
+    headers,
+    signal,
+    ...(hasBody ? { body: bodyOf(message), duplex: "half" } : {}),
+  });
+  incoming.set(request, message);
+  return request;
+}
+
+// By concatenation, since "//host/path" must stay a path. Express keeps the whole path in originalUrl.
+function urlOf(message: IncomingMessage & { readonly originalUrl?: unknown }): string {
+  const { originalUrl, url = "/" } = message;
+  const target = typeof originalUrl === "string" ? originalUrl : url;
+  if (!target.startsWith("/")) return URL.canParse(target) ? target : "http://localhost/";
+  const host = `http://${message.headers.host}`;
+  return `${URL.canParse(host) && new URL(host).pathname === "/" ? new URL(host).origin : "http://localhost"}${target}`;
+}
+
+function bodyOf(message: IncomingMessage & { readonly body?: unknown }): ReadableStream<Uint8Array> | string {
+  // A middleware that parsed the body has taken it from the connection.
+  if (message.readableEnded) return message.body === undefined ? "" : JSON.stringify(message.body);
+  let chunks: AsyncIterator<Uint8Array> | null = null;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        chunks ??= message.iterator({ destroyOnReturn: false });
+        const { done, value } = await chunks.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
