@@ -42,8 +42,7 @@ function watchEnd(job: JobHandle, onEnd: () => void): JobHandle {
 
 async function endAfter(job: JobHandle, error: unknown, log: Log): Promise<void> {
   const { aborted, reason } = job.signal;
-  if (error instanceof WorkerProgressError && lostJob.has(error.code)) return;
-  if (aborted && reason instanceof WorkerProgressError && lostJob.has(reason.code)) return;
+  if (isLost(job, error) || (aborted && isLost(job, reason))) return;
   try {
     if (aborted) await job.cancel(error === reason ? undefined : messageOf(error));
     else await job.fail(codeOf(error), messageOf(error));
@@ -59,6 +58,10 @@ const lostJob: ReadonlySet<string> = new Set([
   "STORAGE_UNAVAILABLE",
   "REPORTER_CLOSED",
 ]);
+
+function isLost(job: JobHandle, error: unknown): boolean {
+  return error instanceof WorkerProgressError && lostJob.has(error.code) && String(error.jobId) === String(job.id);
+}
 
 function codeOf(error: unknown): string {
   const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
