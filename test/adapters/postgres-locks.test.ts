@@ -77,7 +77,7 @@ describe("a commit that waits for a row", () => {
   });
 
   test("gives up after lockTimeoutMs, changes nothing, and leaves the connection's own setting as it was", async () => {
-    const pool = quietPool({ connectionString: database.url, max: 1, options: "-c lock_timeout=12s" });
+    const pool = quietPool({ connectionString: database.url, max: 1, options: "-c lock_timeout=10min" });
     const impatient = postgresStorage(pool, { lockTimeoutMs: 20 });
     await other.query("begin");
     await other.query("select from worker_progress_jobs for update");
@@ -85,7 +85,7 @@ describe("a commit that waits for a row", () => {
     await expect(impatient.commit([change])).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
     await other.query("rollback");
     expect(await impatient.commit([change])).toEqual([{ kind: "committed", cancelRequested: false }]);
-    expect((await pool.query("show lock_timeout")).rows).toEqual([{ lock_timeout: "12s" }]);
+    expect((await pool.query("show lock_timeout")).rows).toEqual([{ lock_timeout: "10min" }]);
     await pool.end();
   });
 });
