@@ -9,6 +9,7 @@ export default defineConfig({
     "adapters/memory/index": "src/adapters/memory/index.ts",
     "http/index": "src/http/index.ts",
     "conformance/index": "src/conformance/index.ts",
+    "consumer/index": "src/consumer/index.ts",
     "cli/main": "src/cli/main.ts",
   },
   format: "esm",

@@ -20,7 +20,7 @@ const rooms: Readonly<Record<string, Room>> = {
   reporter: { rooms: [...inwards, "engine"], packages: ["node:timers/promises"] },
   conformance: { rooms: inwards, packages: ["node:assert/strict", "node:crypto"] },
   http: { rooms: [...inwards, "reporter"], packages: ["node:", "zod"], clients: ["rate-limiter-flexible"] },
-  consumer: { rooms: [...inwards, "reporter"], packages: ["node:"] },
+  consumer: { rooms: inwards, packages: ["node:", "kysely", "zod"], clients: ["amqplib"] },
   "adapters/memory": { rooms: inwards, packages: ["node:"] },
   "adapters/postgres": { rooms: inwards, packages: ["node:", "kysely"], clients: ["pg", "@electric-sql/pglite"] },
   "adapters/redis": { rooms: inwards, packages: ["node:"], clients: ["ioredis"] },

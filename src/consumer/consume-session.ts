@@ -1,0 +1,118 @@
+import type { AmqpConsumerChannel, AmqpDelivery } from "./client-types.js";
+import type { ConsumerConnection } from "./consumer-connection.js";
+import type { ConsumerSettings } from "./consumer-options.js";
+import { deadLetterProperties } from "./dead-letter.js";
+import { declareTopology } from "./declare-topology.js";
+import { type DeadLetter, handleDelivery } from "./handle-delivery.js";
+import type { JobTurns } from "./job-turns.js";
+import { pause } from "./pause.js";
+import { reasonOf } from "./reason-of.js";
+import { within } from "./within.js";
+
+/**
+ * One channel from its opening to its end. A message is acknowledged after its effect, or after the broker has confirmed it as
+ * a dead letter; what is not acknowledged when the channel ends comes again.
+ */
+export class ConsumeSession<Extra extends object> {
+  /** Resolves with the reason when the session is over. Never rejects. */
+  readonly ended: Promise<string>;
+  readonly #connection: ConsumerConnection;
+  readonly #channel: AmqpConsumerChannel;
+  readonly #settings: ConsumerSettings<Extra>;
+  readonly #turns: JobTurns;
+  readonly #stopping = new AbortController();
+  readonly #abandoned = new AbortController();
+  readonly #inHand = new Set<Promise<void>>();
+  readonly #resolveEnded: (reason: string) => void;
+  #channelError: string | null = null;
+
+  constructor(
+    connection: ConsumerConnection,
+    channel: AmqpConsumerChannel,
+    settings: ConsumerSettings<Extra>,
+    turns: JobTurns,
+  ) {
+    this.#connection = connection;
+    this.#channel = channel;
+    this.#settings = settings;
+    this.#turns = turns;
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.ended = promise;
+    this.#resolveEnded = resolve;
+    channel.on("error", (error) => {
+      this.#channelError = reasonOf(error);
+    });
+    // amqplib closes the channels before it says why the connection closed.
+    channel.on("close", () =>
+      queueMicrotask(() => this.#end(this.#channelError ?? connection.lost ?? "it was closed")),
+    );
+    channel.on("return", () => this.#end(`the dead-letter queue "${settings.deadLetter}" is gone`));
+  }
+
+  /** How many messages are neither acknowledged nor given up. */
+  get inHand(): number {
+    return this.#inHand.size;
+  }
+
+  /** Declares what is read and begins to read it; answers how to stop reading. */
+  async begin(): Promise<string> {
+    const { queue, prefetch } = this.#settings;
+    await declareTopology(this.#channel, this.#settings);
+    await this.#channel.prefetch(prefetch);
+    const { consumerTag } = await this.#channel.consume(queue, (message) => this.#delivered(message));
+    return consumerTag;
+  }
+
+  /** Takes nothing more, waits `deadlineMs` at most for handlers that run, and gives the rest back. */
+  async stop(consumerTag: string, deadlineMs: number): Promise<void> {
+    this.#stopping.abort();
+    const { connectTimeoutMs } = this.#settings;
+    await within((async () => this.#channel.cancel(consumerTag))(), connectTimeoutMs).catch(() => {});
+    const waited = new AbortController();
+    await Promise.race([Promise.all(this.#inHand), this.ended, pause(deadlineMs, waited.signal)]);
+    waited.abort();
+    await this.close("it was stopped");
+  }
+
+  /** Ends the session. What is in hand goes back to the queue. */
+  async close(reason: string): Promise<void> {
+    this.#end(reason);
+    if (this.#connection.lost !== null) return;
+    await within((async () => this.#channel.close())(), this.#settings.connectTimeoutMs).catch(() => {});
+  }
+
+  #delivered(message: AmqpDelivery | null): void {
+    if (message === null) {
+      this.#end(`the broker cancelled the consumer: queue "${this.#settings.queue}" was deleted or moved`);
+      return;
+    }
+    const settled = this.#settle(message).catch((error) => this.#end(reasonOf(error)));
+    this.#inHand.add(settled);
+    void settled.then(() => this.#inHand.delete(settled));
+  }
+
+  async #settle(message: AmqpDelivery): Promise<void> {
+    const signals = { stopping: this.#stopping.signal, abandoned: this.#abandoned.signal };
+    const verdict = await handleDelivery(message, this.#settings, this.#turns, signals);
+    if (verdict.kind === "abandoned" || this.#abandoned.signal.aborted) return;
+    if (verdict.kind === "dead") await this.#putAside(message, verdict);
+    if (!this.#abandoned.signal.aborted) this.#channel.ack(message);
+  }
+
+  async #putAside(message: AmqpDelivery, dead: DeadLetter): Promise<void> {
+    const { queue, deadLetter, log } = this.#settings;
+    const properties = deadLetterProperties(message, queue, dead);
+    await new Promise<void>((resolve, reject) => {
+      const answered = (error: Error | null) => (error ? reject(error) : resolve());
+      this.#channel.publish("", deadLetter, message.content, properties, answered);
+    });
+    const { reason, attempts, error } = dead;
+    log.warn("An event went to the dead letters", { queue, deadLetter, reason, attempts, error });
+  }
+
+  #end(reason: string): void {
+    this.#stopping.abort();
+    this.#abandoned.abort();
+    this.#resolveEnded(reason);
+  }
+}

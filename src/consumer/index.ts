@@ -1,0 +1,12 @@
+export type { JobEventPayload } from "../domain/event.js";
+export type { AmqpConsumerFactory, AmqpConsumerSource } from "./amqp-source.js";
+export type { AmqpConsumerChannel, AmqpConsumerModel } from "./client-types.js";
+export { cloudEventSchema } from "./cloud-event-schema.js";
+export type { EventBinding, EventConsumerOptions, EventContext, RetryOptions } from "./consumer-options.js";
+export { createEventConsumer, type EventConsumer } from "./create-event-consumer.js";
+export type { ConsumerState, StopOptions } from "./event-consumer.js";
+export type { EffectOutcome, EventDedupe, EventKey } from "./event-dedupe.js";
+export { type Inbox, type InboxExtra, type InboxOptions, inbox } from "./inbox.js";
+export { jobEventSchema } from "./job-event-schema.js";
+export { type MemoryMarksOptions, memoryMarks } from "./memory-marks.js";
+export { type RedisMarksClient, type RedisMarksOptions, redisMarks } from "./redis-marks.js";
