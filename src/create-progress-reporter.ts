@@ -1,24 +1,22 @@
 import { v7 as uuidv7 } from "uuid";
 import { inProcessPublisher } from "./adapters/memory/in-process-publisher.js";
 import { memoryDedupe } from "./adapters/memory/memory-dedupe.js";
+import { memoryLive } from "./adapters/memory/memory-live.js";
 import { memoryThrottle } from "./adapters/memory/memory-throttle.js";
 import { isPostgresSource, type PostgresSource, postgresStorage } from "./adapters/postgres/index.js";
 import { isRabbitmqSource, type RabbitmqSource, rabbitmqPublisher } from "./adapters/rabbitmq/index.js";
 import { isRedisSource, type RedisSource, redisDedupe, redisThrottle } from "./adapters/redis/index.js";
 import type { BackoffPolicy } from "./domain/backoff.js";
-import { Batcher } from "./engine/batcher.js";
-import { Committer } from "./engine/committer.js";
+import { createEngine } from "./engine/create-engine.js";
 import { DirectDelivery } from "./engine/direct-delivery.js";
 import type { EventDelivery } from "./engine/event-delivery.js";
-import { JobReader } from "./engine/job-reader.js";
-import { ProgressEngine } from "./engine/progress-engine.js";
 import { Publishing } from "./engine/publishing.js";
 import { Relay } from "./engine/relay.js";
-import { Slots } from "./engine/slots.js";
 import { Unrelayed } from "./engine/unrelayed.js";
 import { type ParsedOptions, parseOptions, type ReporterOptions } from "./options.js";
 import type { Clock } from "./ports/clock.js";
 import type { DedupeAdapter } from "./ports/dedupe.js";
+import type { LiveAdapter } from "./ports/live.js";
 import type { Log } from "./ports/log.js";
 import type { PublisherAdapter } from "./ports/publisher.js";
 import type { StorageAdapter } from "./ports/storage.js";
@@ -66,45 +64,23 @@ export function createProgressReporter(
   const throttle = throttleOf(redis, parsed, own);
   const publisher = publisherOf(db, amqp, parsed, own);
   const delivery = deliveryOf(storage, publisher, { redis, amqp }, parsed, clock, own);
-  const { limits, log, windowMs, batchSize, concurrency, storageTimeoutMs } = parsed;
-  const committer = new Committer({
+  const { log, limits, closeTimeoutMs } = parsed;
+  const { engine, reader, hub } = createEngine({
     storage,
-    clock,
-    limits,
-    storageTimeoutMs,
-    newEventId: uuidv7,
-    viaOutbox: delivery.viaOutbox,
-    onEvents: (events) => delivery.committed(events),
-  });
-  const batcher = new Batcher({
-    committer,
     throttle,
+    live: liveOf(own),
+    delivery,
     clock,
     log,
     random: Math.random,
-    windowMs,
-    batchSize,
-    concurrency,
-    backoff: storageBackoff,
+    newEventId: uuidv7,
+    storageBackoff,
+    settings: parsed,
   });
-  const slots = new Slots({ clock, idleMs: parsed.idleMs, maxIdle: parsed.maxIdleJobs });
-  const { changeTimeoutMs, maxDeferredJobs, closeTimeoutMs } = parsed;
-  const engine = new ProgressEngine({
-    slots,
-    batcher,
-    committer,
-    delivery,
-    clock,
-    limits,
-    changeTimeoutMs,
-    maxDeferredJobs,
-  });
-  delivery.start();
   const release = async () => {
     await Promise.all(opened.map((adapter) => adapter.close()));
   };
-  const reader = new JobReader(storage, clock);
-  return reporterOver({ engine, reader, storage, delivery, clock, log, limits, closeTimeoutMs, release });
+  return reporterOver({ engine, reader, hub, storage, delivery, clock, log, limits, closeTimeoutMs, release });
 }
 
 type Own = <T extends { close(): Promise<void> }>(adapter: T) => T;
@@ -123,6 +99,10 @@ function throttleOf(redis: RedisArgument | null | undefined, options: ParsedOpti
   if (redis === undefined || redis === null) return own(memoryThrottle());
   if (isRedisSource(redis)) return own(redisThrottle(redis, { log: options.log, ...options.redis }));
   throw unknownArgument("redis", redis, "an ioredis Redis or Cluster, a redis:// URL or a ThrottleAdapter");
+}
+
+function liveOf(own: Own): LiveAdapter {
+  return own(memoryLive());
 }
 
 function publisherOf(

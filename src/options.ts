@@ -3,6 +3,7 @@ import type { PostgresStorageOptions } from "./adapters/postgres/index.js";
 import type { RabbitmqPublisherOptions } from "./adapters/rabbitmq/index.js";
 import type { RedisOptions } from "./adapters/redis/index.js";
 import { defaultLimits, type Limits } from "./domain/limits.js";
+import type { ReadModelResolver } from "./engine/read-model-resolver.js";
 import type { Log } from "./ports/log.js";
 
 /** Options of `createProgressReporter`. All have defaults; an unknown or wrong one throws at once. */
@@ -32,6 +33,17 @@ export interface ReporterOptions {
   readonly idleMs?: number;
   /** Most idle jobs that are remembered, 1 or more. @default 100000 */
   readonly maxIdleJobs?: number;
+  /**
+   * How long a job that runs here may go without a write before it gets a sign of life (its `updated_at`), in milliseconds, 10
+   * or more; false for never. @default 30000
+   */
+  readonly heartbeatMs?: number | false;
+  /** Least time between two live updates of a job, in milliseconds, 10 or more. @default 200 */
+  readonly liveMs?: number;
+  /** How often watched jobs are read where live updates do not reach other processes, in milliseconds, 10 or more. @default 1000 */
+  readonly watchPollMs?: number;
+  /** Adds `artefacts` and `queue_position` to what `getJob` and `watch` answer. */
+  readonly resolve?: ReadModelResolver;
   /** How much text and JSON a job may carry. */
   readonly limits?: Partial<Limits>;
   /** How events leave the outbox. */
@@ -68,6 +80,12 @@ const schema = z.strictObject({
   maxDeferredJobs: z.int().min(1).default(10_000),
   idleMs: milliseconds(1).default(600_000),
   maxIdleJobs: z.int().min(1).default(100_000),
+  heartbeatMs: z.union([z.literal(false), milliseconds(10)]).default(30_000),
+  liveMs: milliseconds(10).default(200),
+  watchPollMs: milliseconds(10).default(1_000),
+  resolve: z
+    .custom<ReadModelResolver>((value) => typeof value === "function", "must be a function")
+    .default(() => () => ({})),
   limits: z
     .strictObject({
       messageLength: z.int().min(1).default(defaultLimits.messageLength),

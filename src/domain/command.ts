@@ -38,7 +38,7 @@ export type Change =
 /** A change on its way to a decision. */
 export interface Command {
   readonly change: Change;
-  /** The attempt the caller belongs to; null when it belongs to none. Ignored by "start". */
+  /** The attempt the caller belongs to; null when it belongs to none. Ignored by what no worker asks: "start", "requestCancel", "expire". */
   readonly fence: number | null;
   /** Progress that was reported before and not written yet; it is written with the change. */
   readonly unwritten: ProgressUpdate | null;

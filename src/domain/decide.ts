@@ -38,18 +38,16 @@ export type Decision =
 export function decide(previous: JobSnapshot, command: Command, rules: Rules): Decision {
   const { change, fence } = command;
   if (change.kind === "start") return decideStart(previous, change, command.at, rules);
+  if (change.kind === "requestCancel") return decideCancelRequest(previous, change.reason, command, rules);
+  if (change.kind === "expire") return decideExpiry(previous, change.silentSince, command, rules);
   if (fence !== null && fence !== previous.attempt) return stale(fence, previous.attempt);
   switch (change.kind) {
     case "progress":
       return decideProgress(previous, change.update, command.at, rules);
     case "status":
       return decideStatus(previous, change, command, rules);
-    case "requestCancel":
-      return decideCancelRequest(previous, change.reason, command, rules);
     case "touch":
       return isTerminal(previous.status) ? finished(previous) : silently(previous, { updatedAt: command.at });
-    case "expire":
-      return decideExpiry(previous, change.silentSince, command, rules);
   }
 }
 

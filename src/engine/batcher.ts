@@ -11,7 +11,7 @@ import { AttemptSignal } from "./attempt-signal.js";
 import { held } from "./bounded.js";
 import { type CommitTask, type Committer, commitTask } from "./committer.js";
 import { Fifo } from "./fifo.js";
-import { progressReport, refusalFrom } from "./refusal.js";
+import { cancelled, progressReport, refusalFrom } from "./refusal.js";
 import { type ChangeResult, coalesced, type LaneItem, type Slot } from "./slot.js";
 import { WindowTimer } from "./window-timer.js";
 
@@ -27,6 +27,8 @@ export interface BatcherOptions {
   /** Most statements at a time. */
   readonly concurrency: number;
   readonly backoff: BackoffPolicy;
+  /** Told when a job has progress that is not written yet. */
+  readonly onNews: (slot: Slot) => void;
 }
 
 /** One job's part of a batch. */
@@ -102,6 +104,14 @@ export class Batcher {
     this.#next(slot);
   }
 
+  /** Writes a sign of life when the job's window is open; progress that comes meanwhile is one. */
+  touch(slot: Slot): void {
+    if (slot.windowRuns || slot.inFlight || slot.dirty || slot.lane.length > 0) return;
+    slot.closed = true;
+    slot.touching = true;
+    this.#line(slot, "due");
+  }
+
   /** Ends all work on these slots: who waits is told, what is not known to be stored is unwritten again. */
   stop(slots: Iterable<Slot>): void {
     this.#stopped = true;
@@ -124,6 +134,7 @@ export class Batcher {
       slot.owner = bound ?? (slot.starts > 0 ? null : slot.attempt);
     }
     slot.offer(update);
+    this.#options.onNews(slot);
   }
 
   #restore(slot: Slot, update: ProgressUpdate | null): void {
@@ -182,7 +193,7 @@ export class Batcher {
       if (slot === undefined) break;
       if (slot.queued !== "due") continue;
       slot.queued = "no";
-      if (slot.windowRuns || slot.inFlight || !slot.dirty) continue;
+      if (slot.windowRuns || slot.inFlight || !(slot.dirty || slot.touching)) continue;
       const key = identify(slot, idType);
       if (!slots.has(key)) slots.set(key, slot);
       else {
@@ -218,7 +229,7 @@ export class Batcher {
 
   #allow(slot: Slot): void {
     if (slot.inFlight) slot.owed = true;
-    else if (slot.dirty) this.#line(slot, "ready");
+    else if (slot.dirty || slot.touching) this.#line(slot, "ready");
   }
 
   #startWindow(slot: Slot, forMs: number): void {
@@ -274,6 +285,7 @@ export class Batcher {
       // The window that was acquired has ended while the storage was away: it has to be acquired again.
       else if (!slot.windowRuns) this.#next(slot);
       else if (slot.dirty) flights.push(this.#progressFlight(slot, null));
+      else if (slot.touching) flights.push(this.#touchFlight(slot));
       if (flights.length >= batchSize) return flights;
     }
     return flights;
@@ -299,7 +311,7 @@ export class Batcher {
 
   #changeFlight(slot: Slot, item: Extract<LaneItem, { kind: "change" }>): Flight {
     const { task } = item;
-    const newest = task.command.change.kind === "start" ? null : this.#take(slot);
+    const newest = task.command.change.kind === "status" ? this.#take(slot) : null;
     const unwritten = newest === null ? task.command.unwritten : coalesce(task.command.unwritten, newest);
     task.command = { ...task.command, fence: item.bound ?? slot.attempt, unwritten };
     slot.inFlight = true;
@@ -315,7 +327,16 @@ export class Batcher {
     const { first } = slot;
     slot.first = null;
     slot.inFlight = true;
+    slot.touching = false;
     return { slot, task, update, item, first };
+  }
+
+  #touchFlight(slot: Slot): Flight {
+    const at = this.#options.clock.wall();
+    const task = commitTask(slot, { change: { kind: "touch" }, fence: slot.attempt, unwritten: null, at });
+    slot.inFlight = true;
+    slot.touching = false;
+    return { slot, task, update: null, item: null, first: null };
   }
 
   async #fly(flights: readonly Flight[]): Promise<void> {
@@ -423,7 +444,8 @@ export class Batcher {
   #stored(slot: Slot, progress: number): void {
     slot.answer = coalesced;
     slot.floor = slot.dirty ? Math.max(slot.floor, progress) : progress;
-    slot.lastActive = this.#options.clock.monotonic();
+    slot.lastWrite = this.#options.clock.monotonic();
+    slot.lastActive = slot.lastWrite;
   }
 
   #ended(slot: Slot, fence: number | null): void {
@@ -513,12 +535,6 @@ function settleChange(slot: Slot, item: Extract<LaneItem, { kind: "change" }>, r
 /** Tells the attempt's signal what the stored row said. */
 function observe(slot: Slot): void {
   if (slot.known?.cancelRequested && slot.attempt === slot.signal?.attempt) slot.signal?.abort(cancelled(slot.key));
-}
-
-function cancelled(key: string): WorkerProgressError {
-  return new WorkerProgressError("JOB_CANCELLED", `Job "${key}" is to be cancelled: somebody requested it`, {
-    jobId: key,
-  });
 }
 
 function endsAttempt(error: WorkerProgressError): boolean {

@@ -40,6 +40,8 @@ export interface CommitterOptions {
   readonly viaOutbox: boolean;
   /** Told of the events of stored changes. Not called for a caller's transaction, which may still roll back. */
   readonly onEvents: (events: readonly JobEvent[]) => void;
+  /** Told of what is stored now, except by a caller's transaction. */
+  readonly onStored: (job: JobSnapshot) => void;
 }
 
 interface Step {
@@ -213,7 +215,10 @@ export class Committer {
   #stored(step: Step, cancelRequested: boolean, transaction: CallerTransaction | undefined): void {
     const { task, previous, write } = step;
     const job = { ...applyPatch(previous, write.next, write.set), cancelRequested };
-    if (transaction === undefined) remember(task.slot, job);
+    if (transaction === undefined) {
+      remember(task.slot, job);
+      this.#options.onStored(job);
+    }
     this.#advance(step, job);
   }
 

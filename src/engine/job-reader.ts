@@ -1,27 +1,63 @@
 import { WorkerProgressError } from "../domain/errors.js";
 import { canonicalJobId, type JobId } from "../domain/job-id.js";
+import type { JobSnapshot } from "../domain/job-snapshot.js";
 import { type JobView, jobView } from "../domain/job-view.js";
+import { newerProgress } from "../domain/live-progress.js";
 import type { Clock } from "../ports/clock.js";
-import type { StorageAdapter } from "../ports/storage.js";
+import type { LiveAdapter } from "../ports/live.js";
+import type { StorageAdapter, StorageTraits } from "../ports/storage.js";
+import type { ReadModelResolver } from "./read-model-resolver.js";
 
-/** Reads the read model. */
+export interface JobReaderOptions {
+  readonly storage: StorageAdapter;
+  readonly live: LiveAdapter;
+  readonly clock: Clock;
+  readonly resolve: ReadModelResolver;
+}
+
+/** Reads jobs: what is stored, with progress that is newer than what is stored. */
 export class JobReader {
-  readonly #storage: StorageAdapter;
-  readonly #clock: Clock;
+  readonly #options: JobReaderOptions;
 
-  constructor(storage: StorageAdapter, clock: Clock) {
-    this.#storage = storage;
-    this.#clock = clock;
+  constructor(options: JobReaderOptions) {
+    this.#options = options;
   }
 
-  /** One job in one read, or null when there is none. */
-  async read(id: JobId): Promise<JobView | null> {
-    const { idType } = await this.#storage.prepare();
-    const canonical = canonicalJobId(id, idType);
-    if (!canonical.ok) {
-      throw new WorkerProgressError("INVALID_ARGUMENT", `Cannot read job "${id}": ${canonical.problem}`, { jobId: id });
-    }
-    const [job] = await this.#storage.load([canonical.id]);
-    return job === undefined ? null : jobView(job, idType, this.#clock.wall());
+  traits(): Promise<StorageTraits> {
+    return this.#options.storage.prepare();
+  }
+
+  /** The canonical id. @throws {INVALID_ARGUMENT} when it does not fit the id column */
+  async identify(id: JobId): Promise<string> {
+    const canonical = canonicalJobId(id, (await this.traits()).idType);
+    if (canonical.ok) return canonical.id;
+    throw new WorkerProgressError("INVALID_ARGUMENT", `Cannot read job "${id}": ${canonical.problem}`, { jobId: id });
+  }
+
+  /** The jobs by canonical id, in one read; what does not exist is absent. */
+  async load(ids: readonly string[]): Promise<ReadonlyMap<string, JobSnapshot>> {
+    const { storage, live } = this.#options;
+    const [{ percentType }, jobs, news] = await Promise.all([this.traits(), storage.load(ids), live.latest(ids)]);
+    const told = new Map(ids.map((id, i) => [id, news[i] ?? null]));
+    return new Map(jobs.map((job) => [job.id, newerProgress(job, told.get(job.id) ?? null, percentType)]));
+  }
+
+  async view(job: JobSnapshot): Promise<JobView> {
+    const { clock, resolve } = this.#options;
+    const { idType } = await this.traits();
+    const view = jobView(job, idType, clock.wall());
+    return { ...view, ...(await resolve(view)) };
+  }
+
+  /** The read model of each job, in the order asked for; null where there is none. */
+  async read(ids: readonly JobId[]): Promise<readonly (JobView | null)[]> {
+    const canonical = await Promise.all(ids.map((id) => this.identify(id)));
+    const jobs = await this.load([...new Set(canonical)]);
+    return Promise.all(
+      canonical.map((id) => {
+        const job = jobs.get(id);
+        return job === undefined ? null : this.view(job);
+      }),
+    );
   }
 }

@@ -11,8 +11,11 @@ import type { CallerTransaction } from "../ports/storage.js";
 import type { AttemptSignal } from "./attempt-signal.js";
 import type { Batcher } from "./batcher.js";
 import { settledBy } from "./bounded.js";
+import type { Cancellations } from "./cancellations.js";
 import { type Committer, commitTask } from "./committer.js";
 import type { EventDelivery } from "./event-delivery.js";
+import type { Heartbeat } from "./heartbeat.js";
+import type { LiveFeed } from "./live-feed.js";
 import { progressReport, refusal, refusalFrom } from "./refusal.js";
 import type { ChangeResult, Slot } from "./slot.js";
 import type { Slots } from "./slots.js";
@@ -22,6 +25,10 @@ export interface EngineOptions {
   readonly batcher: Batcher;
   readonly committer: Committer;
   readonly delivery: EventDelivery;
+  readonly feed: LiveFeed;
+  readonly cancellations: Cancellations;
+  /** Null when running jobs give no signs of life by themselves. */
+  readonly heartbeat: Heartbeat | null;
   readonly clock: Clock;
   readonly limits: Limits;
   /** How long a change is tried while the storage is away, in milliseconds. */
@@ -118,6 +125,7 @@ export class ProgressEngine {
     slot.lastActive = clock.monotonic();
     if (result.kind === "refused") throw result.error;
     if (context.transaction !== undefined) delivery.expected();
+    this.#followUp(change, result.job);
     return { previous: result.previous, job: result.job, signal: slot.signal };
   }
 
@@ -133,15 +141,27 @@ export class ProgressEngine {
 
   /** Refuses what comes from now on, writes and publishes what is open until `deadline` (monotonic milliseconds). */
   async close(deadline: number): Promise<Unfinished> {
-    const { slots, batcher, delivery, clock } = this.#options;
+    const { slots, batcher, delivery, clock, feed, cancellations, heartbeat } = this.#options;
     this.#closing = true;
     await settledBy(clock, deadline, () => {
       return batcher.unwritten > 0 || this.#hasOpenChanges() ? this.flush() : null;
     });
     const published = await delivery.drain(deadline);
     slots.stop();
+    heartbeat?.stop();
+    cancellations.stop();
+    feed.stop();
     batcher.stop(slots.values());
     return { unwritten: this.#unwritten(), unpublished: !published };
+  }
+
+  #followUp(change: Change, job: JobSnapshot): void {
+    const { cancellations, heartbeat, feed } = this.#options;
+    if (change.kind === "start") {
+      cancellations.listen();
+      heartbeat?.start();
+    }
+    if (change.kind === "requestCancel" && job.cancelRequested) feed.cancellation(job.id);
   }
 
   #hasOpenChanges(): boolean {

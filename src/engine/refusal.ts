@@ -33,3 +33,10 @@ function shortened(id: string): string {
 function lowerFirst(message: string): string {
   return /^[A-Z][a-z]/.test(message) ? message.charAt(0).toLowerCase() + message.slice(1) : message;
 }
+
+/** The reason of a signal that fires because the job is to be cancelled. */
+export function cancelled(id: JobId): WorkerProgressError {
+  return new WorkerProgressError("JOB_CANCELLED", `Job "${id}" is to be cancelled: somebody requested it`, {
+    jobId: id,
+  });
+}

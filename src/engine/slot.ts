@@ -52,6 +52,8 @@ export class Slot {
   /** The least percent that is not a decrease, as far as this process knows. */
   floor = 0;
   dirty = false;
+  /** Whether a sign of life is due though progress stands still. */
+  touching = false;
   /** The attempt that the unwritten progress belongs to; null for whichever this process has when it is written. */
   owner: number | null = null;
   /** How many starts are on their way. */
@@ -69,6 +71,8 @@ export class Slot {
   first: ((result: ProgressResult) => void) | null = null;
   /** Monotonic milliseconds of the last call or write that was not throttled. */
   lastActive = 0;
+  /** Monotonic milliseconds of the last write. */
+  lastWrite = 0;
 
   #percent = 0;
   #step: string | undefined;

@@ -42,6 +42,8 @@ export type Unsubscribe = () => void;
  * rejects because a server is away.
  */
 export interface LiveAdapter {
+  /** Whether other processes hear what is published. */
+  readonly reach: "process" | "shared";
   /** Sends messages; "progress" and "stored" to the job's subscribers, "cancellation" to those of all cancellations. */
   publish(messages: readonly LiveMessage[]): Promise<void>;
   /** Resolves once the subscription stands, or at once when the server is away (then `onGap` follows). */

@@ -51,6 +51,13 @@ export function statusChange(jobId: JobId, status: JobStatus, details: StatusDet
   };
 }
 
+/** Turns the arguments of `requestCancel` into a change. @throws {INVALID_ARGUMENT} */
+export function cancelRequest(jobId: JobId, reason: unknown): Change {
+  const change: Change = { kind: "requestCancel", reason: text(reason) };
+  checker(change, jobId)(isTextOrAbsent(reason), "reason must be a string");
+  return change;
+}
+
 /** The text a job is known by in the engine. @throws {INVALID_ARGUMENT} for what cannot name a job */
 export function keyOf(jobId: JobId): string {
   if (isJobId(jobId)) return String(jobId);

@@ -43,6 +43,20 @@ export interface JobToCreate {
   readonly status?: "pending" | "queued" | undefined;
 }
 
+/** Options of watching. */
+export interface WatchOptions {
+  /** Ends the watching. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Which jobs count as stalled. */
+export interface StalledOptions {
+  /** How long nothing was heard, in milliseconds, 1 or more. Workers give a sign every `heartbeatMs`. */
+  readonly olderThanMs: number;
+  /** Most jobs at a time, 1 to 1,000. @default 100 */
+  readonly limit?: number | undefined;
+}
+
 /** How the reporter is. */
 export interface Health {
   readonly storage: { readonly state: "up" | "down"; readonly reason: string | null };
@@ -102,8 +116,28 @@ export interface ProgressReporter {
    * then thrown on. A fenced-off attempt changes nothing.
    */
   run<T>(jobId: JobId, work: (job: JobHandle) => T | Promise<T>, options?: StartOptions): Promise<T>;
-  /** The job as `GET /api/v1/jobs/{id}` answers it, in one read; null when there is none. */
+  /**
+   * Asks for a job to be cancelled. A job that no worker runs is cancelled at once; a running one's `job.signal` fires: at
+   * once where live updates are shared through Redis, else with its worker's next write.
+   */
+  requestCancel(jobId: JobId, reason?: string): Promise<void>;
+  /** The job as `GET /api/v1/jobs/{id}` answers it; null when there is none. Progress is the newest, stored or not yet. */
   getJob(jobId: JobId): Promise<JobView | null>;
+  /** The same for several jobs in one read, in the order asked for. */
+  getJobs(jobIds: readonly JobId[]): Promise<readonly (JobView | null)[]>;
+  /**
+   * Follows a job: the current state first, then each newer one, never a lower percent within an attempt. A slow reader gets
+   * the newest only. Ends by itself after a terminal status, and when `signal` aborts.
+   *
+   * @throws {JOB_NOT_FOUND} when iterated, if there is no such job
+   * @example
+   * for await (const { status, progress } of reporter.watch(jobId)) console.log(status, progress.percent);
+   */
+  watch(jobId: JobId, options?: WatchOptions): AsyncIterableIterator<JobView>;
+  /** Running jobs of which nothing was heard for so long, longest silent first. Stalled is not failed: nothing follows from it by itself. */
+  findStalled(options: StalledOptions): Promise<readonly JobView[]>;
+  /** Times stalled jobs out, each only if it is still silent when it is written. Answers the jobs that were. */
+  timeoutStalled(options: StalledOptions): Promise<readonly JobView[]>;
   /** Inserts a row, and answers its id. */
   createJob(job?: JobToCreate): Promise<number | string>;
   /** Writes all unwritten progress now, and answers what could not be written. */

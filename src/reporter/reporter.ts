@@ -1,6 +1,7 @@
 import type { Change } from "../domain/command.js";
 import { WorkerProgressError } from "../domain/errors.js";
 import { canonicalJobId, type JobId, jsonJobId } from "../domain/job-id.js";
+import type { JobView } from "../domain/job-view.js";
 import type { Limits } from "../domain/limits.js";
 import type { ProgressResult } from "../domain/progress-result.js";
 import type { AttemptSignal } from "../engine/attempt-signal.js";
@@ -8,18 +9,21 @@ import { bounded } from "../engine/bounded.js";
 import type { EventDelivery } from "../engine/event-delivery.js";
 import type { JobReader } from "../engine/job-reader.js";
 import type { ProgressEngine, Stored, Unfinished } from "../engine/progress-engine.js";
+import type { WatchHub } from "../engine/watch-hub.js";
 import type { Clock } from "../ports/clock.js";
 import type { Log } from "../ports/log.js";
 import type { StorageAdapter } from "../ports/storage.js";
-import { keyOf, startChange, statusChange } from "./changes.js";
+import { cancelRequest, keyOf, startChange, statusChange } from "./changes.js";
 import type { JobHandle, TransactionOption } from "./job-handle.js";
 import type { Health, JobToCreate, ProgressReporter, StatusDetails } from "./progress-reporter.js";
 import { runJob } from "./run-job.js";
+import { findStalled, timeoutStalled } from "./stalled-jobs.js";
 import { divisible } from "./sub-range.js";
 
 export interface ReporterParts {
   readonly engine: ProgressEngine;
   readonly reader: JobReader;
+  readonly hub: WatchHub;
   readonly storage: StorageAdapter;
   readonly delivery: EventDelivery;
   readonly clock: Clock;
@@ -111,10 +115,17 @@ export function reporterOver(parts: ReporterParts): ProgressReporter {
     cancelJob: async (jobId, reason, options) => ends(jobId, null).cancel(reason, options),
     updateStatus: async (jobId, status, details = {}) => setStatus(jobId, null, status, details),
     run: (jobId, work, options) => runJob(() => startJob(jobId, undefined, options), work, parts.log),
-    getJob: async (jobId) => {
-      keyOf(jobId);
-      return parts.reader.read(jobId);
+    requestCancel: async (jobId, reason) => {
+      await change(jobId, cancelRequest(jobId, reason), null, {});
     },
+    getJob: async (jobId) => (await readJobs(parts, [jobId]))[0] ?? null,
+    getJobs: (jobIds) => readJobs(parts, jobIds),
+    watch: (jobId, options = {}) => {
+      keyOf(jobId);
+      return parts.hub.watch(jobId, options.signal);
+    },
+    findStalled: (options) => findStalled(parts, options),
+    timeoutStalled: (options) => timeoutStalled(parts, options),
     createJob: (job = {}) => createJob(parts, job),
     flush: () => engine.flush(),
     close,
@@ -134,6 +145,11 @@ function named(jobId: JobId, report: (key: string) => Promise<ProgressResult>): 
   }
 }
 
+async function readJobs({ reader }: ReporterParts, jobIds: readonly JobId[]): Promise<readonly (JobView | null)[]> {
+  for (const jobId of jobIds) keyOf(jobId);
+  return reader.read(jobIds);
+}
+
 async function createJob(parts: ReporterParts, job: JobToCreate): Promise<number | string> {
   const { storage, clock } = parts;
   const { idType } = await storage.prepare();
@@ -148,7 +164,8 @@ async function createJob(parts: ReporterParts, job: JobToCreate): Promise<number
 }
 
 async function closeAll(parts: ReporterParts): Promise<Unfinished> {
-  const { engine, delivery, clock, closeTimeoutMs, release } = parts;
+  const { engine, hub, delivery, clock, closeTimeoutMs, release } = parts;
+  hub.stop();
   const unfinished = await engine.close(clock.monotonic() + closeTimeoutMs);
   const released = Promise.all([delivery.stop(), release()]);
   await bounded(clock, released, closeTimeoutMs, () => new Error("late")).catch((error: unknown) => {

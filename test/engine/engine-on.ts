@@ -1,16 +1,15 @@
+import { memoryLive } from "../../src/adapters/memory/memory-live.js";
 import { Windows } from "../../src/domain/window.js";
-import { Batcher } from "../../src/engine/batcher.js";
-import { Committer } from "../../src/engine/committer.js";
+import { createEngine } from "../../src/engine/create-engine.js";
 import { DirectDelivery } from "../../src/engine/direct-delivery.js";
 import type { EventDelivery } from "../../src/engine/event-delivery.js";
-import { JobReader } from "../../src/engine/job-reader.js";
-import { ProgressEngine } from "../../src/engine/progress-engine.js";
+import type { ProgressEngine } from "../../src/engine/progress-engine.js";
 import { Publishing, type Unroutable } from "../../src/engine/publishing.js";
 import { Relay } from "../../src/engine/relay.js";
-import { Slots } from "../../src/engine/slots.js";
 import { type ParsedOptions, parseOptions, type ReporterOptions } from "../../src/options.js";
 import type { Clock } from "../../src/ports/clock.js";
 import type { DedupeAdapter } from "../../src/ports/dedupe.js";
+import type { LiveAdapter } from "../../src/ports/live.js";
 import type { ThrottleAdapter } from "../../src/ports/throttle.js";
 import type { ProgressReporter } from "../../src/reporter/progress-reporter.js";
 import { reporterOver } from "../../src/reporter/reporter.js";
@@ -57,6 +56,7 @@ export interface EngineParts {
   readonly options?: Omit<ReporterOptions, "log">;
   /** Draws the spread of waits, 0–1. */
   readonly random?: () => number;
+  readonly live?: LiveAdapter;
   /** Told apart in event ids and leases. */
   readonly name?: string;
 }
@@ -85,43 +85,35 @@ export function engineOn(parts: EngineParts = {}): EngineUnderTest {
   const { random = () => 0.5, name = `engine ${++engines}`, dedupe = null } = parts;
   const log = new RecordingLog();
   const options = parseOptions({ ...parts.options, log });
-  const { limits, windowMs, batchSize, concurrency, storageTimeoutMs, closeTimeoutMs } = options;
+  const { limits, closeTimeoutMs } = options;
   const delivery = deliveryOver({ clock, storage, publisher, dedupe, options, random, name });
+  const live = parts.live ?? memoryLive({ clock });
   let events = 0;
-  const committer = new Committer({
+  const newEventId = () => `${name}, event ${++events}`;
+  const { engine, reader, hub } = createEngine({
     storage,
-    clock,
-    limits,
-    storageTimeoutMs,
-    newEventId: () => `${name}, event ${++events}`,
-    viaOutbox: delivery.viaOutbox,
-    onEvents: (committed) => delivery.committed(committed),
-  });
-  const batching = { committer, throttle, clock, log, random, windowMs, batchSize, concurrency, backoff };
-  const batcher = new Batcher(batching);
-  const slots = new Slots({ clock, idleMs: options.idleMs, maxIdle: options.maxIdleJobs });
-  const { changeTimeoutMs, maxDeferredJobs } = options;
-  const engine = new ProgressEngine({
-    slots,
-    batcher,
-    committer,
+    throttle,
+    live,
     delivery,
     clock,
-    limits,
-    changeTimeoutMs,
-    maxDeferredJobs,
+    log,
+    random,
+    newEventId,
+    storageBackoff: backoff,
+    settings: options,
   });
-  delivery.start();
+  const release = () => publisher.close();
   const reporter = reporterOver({
     engine,
-    reader: new JobReader(storage, clock),
+    reader,
+    hub,
     storage,
     delivery,
     clock,
     log,
     limits,
     closeTimeoutMs,
-    release: () => publisher.close(),
+    release,
   });
   return { clock, storage, throttle, publisher, log, engine, delivery, reporter };
 }

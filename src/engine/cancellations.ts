@@ -1,0 +1,41 @@
+import type { LiveAdapter, Unsubscribe } from "../ports/live.js";
+import { cancelled } from "./refusal.js";
+import type { Slots } from "./slots.js";
+
+/** Fires the signals of jobs of this process that somebody wants cancelled. What it misses, the next write tells. */
+export class Cancellations {
+  readonly #live: LiveAdapter;
+  readonly #slots: Slots;
+  #subscription: Promise<Unsubscribe | null> | null = null;
+
+  constructor(live: LiveAdapter, slots: Slots) {
+    this.#live = live;
+    this.#slots = slots;
+  }
+
+  /** Listens from the first job on that this process begins. */
+  listen(): void {
+    this.#subscription ??= this.#live
+      .subscribeCancellations({
+        onMessage: (message) => {
+          if (message.kind === "cancellation") this.#abort(message.jobId);
+        },
+        onGap: () => {},
+      })
+      .catch(() => null);
+  }
+
+  stop(): void {
+    void this.#subscription?.then((unsubscribe) => unsubscribe?.());
+  }
+
+  #abort(jobId: string): void {
+    const slot = this.#slots.get(jobId) ?? this.#otherSpelling(jobId);
+    slot?.signal?.abort(cancelled(slot.key));
+  }
+
+  #otherSpelling(jobId: string) {
+    for (const slot of this.#slots.values()) if (slot.id === jobId) return slot;
+    return undefined;
+  }
+}
