@@ -8,6 +8,8 @@ export interface ToldProgress {
   readonly progress: number;
   readonly step: string | null;
   readonly message: string | null;
+  /** Points per second, where it is known with what is stored. */
+  readonly rate?: number | null;
   /** Milliseconds since the epoch. */
   readonly at: number;
 }
@@ -23,13 +25,12 @@ export function newerProgress(
 ): JobSnapshot {
   if (told === null || job.status !== "running" || told.attempt !== job.attempt) return job;
   const progress = storedPercent(told.progress, percentType);
-  const isNewer = progress > job.progress || (progress === job.progress && told.at > (job.progressAt ?? 0));
-  if (!isNewer) return job;
-  return {
-    ...job,
-    progress,
+  const { step, message, rate } = {
     step: told.step ?? job.step,
     message: told.message ?? job.message,
-    progressAt: told.at,
+    rate: told.rate ?? job.rate,
   };
+  const saysMore = step !== job.step || message !== job.message || rate !== job.rate;
+  const isNewer = progress > job.progress || (progress === job.progress && told.at > (job.progressAt ?? 0) && saysMore);
+  return isNewer ? { ...job, progress, step, message, rate, progressAt: told.at } : job;
 }

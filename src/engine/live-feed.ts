@@ -34,9 +34,9 @@ export class LiveFeed {
   }
 
   /** The storage holds this now. */
-  stored({ id: jobId, status, attempt, progress, step, message, updatedAt }: JobSnapshot): void {
+  stored({ id: jobId, status, attempt, progress, step, message, rate, updatedAt }: JobSnapshot): void {
     const at = updatedAt ?? this.#options.clock.wall();
-    this.#send([{ kind: "stored", jobId, status, attempt, progress, step, message, at }]);
+    this.#send([{ kind: "stored", jobId, status, attempt, progress, step, message, rate, at }]);
   }
 
   cancellation(jobId: string): void {

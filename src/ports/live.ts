@@ -17,6 +17,8 @@ export interface LiveProgress {
 export interface LiveStored extends Omit<LiveProgress, "kind"> {
   readonly kind: "stored";
   readonly status: JobStatus;
+  /** Points per second; null while unknown. */
+  readonly rate: number | null;
 }
 
 /** Somebody wants a job cancelled. */
