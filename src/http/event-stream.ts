@@ -32,13 +32,15 @@ export async function eventStream(
   options: EventStreamOptions,
 ): Promise<Response> {
   const ending = new AbortController();
+  const states = source.watch(jobId, { signal: ending.signal });
   const stop = () => {
     request.signal.removeEventListener("abort", stop);
     ending.abort();
+    // What waits to be asked for its next state hears no signal.
+    states.return?.()?.catch(() => {});
   };
   request.signal.addEventListener("abort", stop);
   if (request.signal.aborted) stop();
-  const states = source.watch(jobId, { signal: ending.signal });
   try {
     const first = await within(states.next(), firstStateMs);
     if (first.done)

@@ -66,9 +66,7 @@ export class JobEvents {
   }
 
   #stop(): void {
-    const { states, stop } = this.#parts;
-    stop();
-    states.return?.()?.catch(() => {});
+    this.#parts.stop();
     this.#wake?.();
   }
 

@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import type { Authorize } from "../../src/http/authorization.js";
+import { createJobHandler } from "../../src/http/job-handler.js";
+import { ask } from "./ask.js";
+import { checkedHandler } from "./checked-handler.js";
+import { FakeJobs, view } from "./fake-jobs.js";
+
+const paths = [
+  ["123", "GET", "read"],
+  ["123/events", "GET", "watch"],
+  ["123/cancel", "POST", "cancel"],
+] as const;
+
+test("leaving authorize out is an error at once", () => {
+  expect(() => createJobHandler(new FakeJobs(), {} as never)).toThrow(
+    new TypeError("Cannot create a job handler: option authorize: must be a function"),
+  );
+  expect(() => createJobHandler(new FakeJobs(), undefined as never)).toThrow(TypeError);
+});
+
+test("an unknown or wrong option is an error that names it", () => {
+  const wrong = { authorize: () => true, bogus: 1, basePath: "jobs", heartbeatMs: 0 } as never;
+  expect(() => createJobHandler(new FakeJobs(), wrong)).toThrow(/basePath.*heartbeatMs.*bogus/);
+});
+
+test("authorize hears the request, the decoded id and the action", async () => {
+  const source = new FakeJobs();
+  source.set(view({ id: "a/b", status: "running" }));
+  const heard: unknown[] = [];
+  const handler = checkedHandler(source, {
+    authorize: (request, jobId, action) => heard.push([request.headers.get("x-api-key"), jobId, action]) > 0,
+  });
+  for (const [path, method] of paths) {
+    const response = await ask(handler, path.replace("123", "a%2Fb"), { method, headers: { "x-api-key": "k" } });
+    await response.body?.cancel();
+  }
+  expect(heard).toEqual([
+    ["k", "a/b", "read"],
+    ["k", "a/b", "watch"],
+    ["k", "a/b", "cancel"],
+  ]);
+});
+
+const denials: Readonly<Record<string, Authorize>> = {
+  "says no": () => false,
+  "says no later": async () => false,
+  throws: () => {
+    throw new Error("secret of the account store");
+  },
+  rejects: () => Promise.reject(new Error("secret of the account store")),
+  "answers no boolean": () => "yes" as never,
+  "answers an object": () => ({}) as never,
+  "answers nothing": async () => undefined as never,
+  hangs: () => new Promise(() => {}),
+};
+
+test.each(Object.entries(denials))("a job is as good as missing when authorize %s", async (_, authorize) => {
+  const source = new FakeJobs();
+  source.set(view());
+  const warnings: string[] = [];
+  const log = { warn: (message: string) => void warnings.push(message) };
+  const denying = checkedHandler(source, { authorize, authorizeTimeoutMs: 20, log });
+  const allowing = checkedHandler(new FakeJobs());
+  for (const [path, method, action] of paths) {
+    const denied = await ask(denying, path, { method });
+    const missing = await ask(allowing, path, { method });
+    expect([denied.status, [...denied.headers], await denied.text()]).toEqual([
+      404,
+      [...missing.headers],
+      await missing.text(),
+    ]);
+    if (/throws|rejects|hangs/.test(_)) expect(warnings.at(-1)).toBe(`Denied to ${action} job "123": authorize failed`);
+  }
+  expect([source.asked, source.cancellations, source.watching]).toEqual([[], [], 0]);
+  expect(warnings).toHaveLength(/throws|rejects|hangs/.test(_) ? 3 : 0);
+});
+
+test("a denied and a malformed id are told the same", async () => {
+  const handler = checkedHandler(new FakeJobs(), { authorize: () => false });
+  expect(await (await ask(handler, "1")).text()).toBe(await (await ask(handler, "%00")).text());
+});
+
+test("a denied cancellation is told nothing about its body", async () => {
+  const handler = checkedHandler(new FakeJobs(), { authorize: () => false });
+  expect((await ask(handler, "1/cancel", { method: "POST", body: "not json" })).status).toBe(404);
+});
