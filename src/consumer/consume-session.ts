@@ -25,6 +25,7 @@ export class ConsumeSession<Extra extends object> {
   readonly #inHand = new Set<Promise<void>>();
   readonly #resolveEnded: (reason: string) => void;
   #channelError: string | null = null;
+  #closing: Promise<void> | null = null;
 
   constructor(
     connection: ConsumerConnection,
@@ -74,9 +75,14 @@ export class ConsumeSession<Extra extends object> {
     await this.close("it was stopped");
   }
 
-  /** Ends the session. What is in hand goes back to the queue. */
-  async close(reason: string): Promise<void> {
+  /** Ends the session. What is in hand goes back to the queue. Idempotent: amqplib never settles a second `close()`. */
+  close(reason: string): Promise<void> {
     this.#end(reason);
+    this.#closing ??= this.#closeChannel();
+    return this.#closing;
+  }
+
+  async #closeChannel(): Promise<void> {
     if (this.#connection.lost !== null) return;
     await within((async () => this.#channel.close())(), this.#settings.connectTimeoutMs).catch(() => {});
   }

@@ -1,0 +1,149 @@
+import { Redis } from "ioredis";
+import { Kysely, PostgresDialect, sql } from "kysely";
+import pg from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type EventDedupe, inbox, memoryMarks, redisMarks } from "../../src/consumer/index.js";
+import { eventually } from "../support/eventually.js";
+import { redisUrl, type TestDatabase, testDatabase, testKeyPrefix } from "../support/servers.js";
+import { gate } from "./consumer-stage.js";
+
+let database: TestDatabase;
+let pool: pg.Pool;
+let db: Kysely<unknown>;
+let redis: Redis;
+let keyPrefix: string;
+beforeAll(async () => {
+  database = await testDatabase();
+  pool = new pg.Pool({ connectionString: database.url });
+  db = new Kysely({ dialect: new PostgresDialect({ pool }) });
+  await Promise.all([inbox(db).migrate(), inbox(db).migrate()]);
+  redis = new Redis(redisUrl());
+});
+beforeEach(() => {
+  keyPrefix = testKeyPrefix();
+});
+afterAll(async () => {
+  await redis.quit();
+  await db.destroy();
+  await database.drop();
+});
+
+let drawn = 0;
+const newKey = (queue = "erp") => ({ queue, eventId: `0190f0a0-0000-7000-8000-${String(++drawn).padStart(12, "0")}` });
+const never = new AbortController().signal;
+
+describe.each<[string, () => EventDedupe]>([
+  ["memoryMarks", () => memoryMarks()],
+  ["redisMarks", () => redisMarks(redis, { keyPrefix })],
+  ["inbox", () => inbox(db)],
+])("%s", (_, open) => {
+  test("lets an effect happen once, also when ten ask at once", async () => {
+    const [dedupe, key] = [open(), newKey()];
+    let effects = 0;
+    const ask = () =>
+      dedupe.once(
+        key,
+        async () => {
+          effects++;
+        },
+        never,
+      );
+    const outcomes = await Promise.all(Array.from({ length: 10 }, ask));
+    expect(outcomes.filter((outcome) => outcome === "done")).toHaveLength(1);
+    expect(await ask()).toBe("known");
+    expect(effects).toBe(1);
+  });
+
+  test("forgets an effect that failed", async () => {
+    const [dedupe, key] = [open(), newKey()];
+    const fail = async () => {
+      throw new Error("no room");
+    };
+    await expect(dedupe.once(key, fail, never)).rejects.toThrow("no room");
+    expect(await dedupe.once(key, async () => {}, never)).toBe("done");
+  });
+
+  test("lets another have the effect when the first one fails", async () => {
+    const [dedupe, key, begun, blocked] = [open(), newKey(), gate(), gate()];
+    const first = dedupe.once(
+      key,
+      async () => {
+        begun.open();
+        await blocked.opened;
+        throw new Error("no room");
+      },
+      never,
+    );
+    first.catch(() => {});
+    await begun.opened;
+    const second = dedupe.once(key, async () => {}, never);
+    blocked.open();
+    await expect(first).rejects.toThrow("no room");
+    expect(await second).toBe("done");
+  });
+
+  test("tells the queues apart", async () => {
+    const [dedupe, key] = [open(), newKey()];
+    await dedupe.once(key, async () => {}, never);
+    expect(await dedupe.once({ ...key, queue: "mail" }, async () => {}, never)).toBe("done");
+  });
+});
+
+test("memoryMarks forgets the oldest", async () => {
+  const dedupe = memoryMarks({ maxIds: 2 });
+  const keys = [newKey(), newKey(), newKey()] as const;
+  for (const key of keys) await dedupe.once(key, async () => {}, never);
+  expect(await dedupe.once(keys[2], async () => {}, never)).toBe("known");
+  expect(await dedupe.once(keys[0], async () => {}, never)).toBe("done");
+});
+
+describe("redisMarks", () => {
+  test("takes an event over from a consumer that died in its effect, when the lock has run out", async () => {
+    const [dedupe, key] = [redisMarks(redis, { keyPrefix, lockMs: 100 }), newKey()];
+    void dedupe.once(key, () => new Promise(() => {}), never);
+    await eventually(async () => expect(await redis.exists(`${keyPrefix}:erp:${key.eventId}`)).toBe(1));
+    expect(await dedupe.once(key, async () => {}, never)).toBe("done");
+  });
+
+  test("waits for another consumer no longer than it is asked to", async () => {
+    const [dedupe, key, begun, stopping] = [redisMarks(redis, { keyPrefix }), newKey(), gate(), new AbortController()];
+    const effect = async () => {
+      begun.open();
+      await new Promise(() => {});
+    };
+    void dedupe.once(key, effect, never);
+    await begun.opened;
+    const waiting = dedupe.once(key, async () => {}, stopping.signal);
+    stopping.abort();
+    await expect(waiting).rejects.toThrow("Another consumer handles the event");
+  });
+
+  test("remembers as long as it was told", async () => {
+    const [dedupe, key] = [redisMarks(redis, { keyPrefix, rememberMs: 5_000 }), newKey()];
+    await dedupe.once(key, async () => {}, never);
+    const left = await redis.pttl(`${keyPrefix}:erp:${key.eventId}`);
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThanOrEqual(5_000);
+  });
+});
+
+describe("inbox", () => {
+  test("uses the table and schema that it is told, and prints how to make it", async () => {
+    await sql`create schema "Erp"`.execute(db);
+    const own = inbox(db, { table: "Seen", schema: "Erp" });
+    expect(own.sql()).toContain('create table if not exists "Erp"."Seen"');
+    await sql.raw(own.sql()).execute(db);
+    await own.once(newKey(), async () => {}, never);
+    const { rows } = await sql<{ queue: string }>`select queue from "Erp"."Seen"`.execute(db);
+    expect(rows).toEqual([{ queue: "erp" }]);
+  });
+
+  test("forgets what is old enough", async () => {
+    const [own, key] = [inbox(db, { table: "forgetful" }), newKey()];
+    await own.migrate();
+    await own.once(key, async () => {}, never);
+    expect(await own.forget(3_600_000)).toBe(0);
+    expect(await own.forget(0)).toBe(1);
+    expect(await own.once(key, async () => {}, never)).toBe("done");
+  });
+});

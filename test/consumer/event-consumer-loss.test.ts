@@ -1,0 +1,170 @@
+import { connect } from "amqplib";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { newEvent, newEvents } from "../adapters/new-event.js";
+import { eventually } from "../support/eventually.js";
+import { rabbitmqUrl } from "../support/servers.js";
+import { type TcpProxy, tcpProxy } from "../support/tcp-proxy.js";
+import { gate, openStage, type Stage } from "./consumer-stage.js";
+
+let stage: Stage;
+let proxy: TcpProxy;
+beforeEach(async () => {
+  stage = await openStage();
+  proxy = await tcpProxy(rabbitmqUrl());
+});
+afterEach(async () => {
+  await stage.dispose();
+  await proxy.close();
+});
+
+function throughProxy(): string {
+  const url = new URL(rabbitmqUrl());
+  url.port = String(proxy.port);
+  return url.href;
+}
+
+describe.each([
+  ["a URL", () => throughProxy()],
+  ["a factory", () => () => connect(throughProxy())],
+])("with %s", (_, source) => {
+  test("a connection lost between effect and acknowledgement brings the event again, but not its effect", async () => {
+    const handled: string[] = [];
+    const [begun, blocked] = [gate(), gate()];
+    const handler = async ({ event_id }: { event_id: string }) => {
+      begun.open();
+      await blocked.opened;
+      handled.push(event_id);
+    };
+    const consumer = stage.consumer({ handler }, source());
+    await consumer.start();
+    const [event, after] = [newEvent(), newEvent()];
+    await stage.publish([event]);
+    await begun.opened;
+    proxy.cut();
+    await eventually(() => expect(consumer.state().kind).not.toBe("consuming"));
+    blocked.open();
+    await eventually(() => expect(consumer.state().kind).toBe("consuming"));
+    await stage.publish([after]);
+    await eventually(() => expect(handled).toContain(after.id));
+    expect(handled).toEqual([event.id, after.id]);
+    await eventually(() => expect(consumer.state()).toEqual({ kind: "consuming", inHand: 0 }));
+    expect(await stage.waiting(stage.queue)).toBe(0);
+  });
+
+  test("a handler learns that its connection is lost, and its job's next events wait for it", async () => {
+    const order: unknown[] = [];
+    const [begun, told, blocked] = [gate(), gate(), gate()];
+    const handler = async ({ progress }: { progress: number }, { signal }: { signal: AbortSignal }) => {
+      if (progress === 10) {
+        signal.addEventListener("abort", () => told.open());
+        begun.open();
+        await blocked.opened;
+      }
+      order.push(progress);
+    };
+    const consumer = stage.consumer({ handler }, source());
+    await consumer.start();
+    await stage.publish([10, 20].map((progress) => newEvent({ progress })));
+    await begun.opened;
+    proxy.cut();
+    await told.opened;
+    await eventually(() => expect(consumer.state()).toEqual({ kind: "consuming", inHand: 2 }));
+    expect(order).toEqual([]);
+    blocked.open();
+    await eventually(() => expect(consumer.state()).toEqual({ kind: "consuming", inHand: 0 }));
+    expect(order).toEqual([10, 20]);
+  });
+});
+
+test("events are handled once each and in order per job while the connection is cut over and over", async () => {
+  const handled: string[] = [];
+  const consumer = stage.consumer({ handler: async ({ event_id }) => void handled.push(event_id) }, throughProxy());
+  await consumer.start();
+  const events = Array.from({ length: 300 }, (_, index) => newEvent({ job_id: index % 3 }));
+  for (let start = 0; start < events.length; start += 50) {
+    await stage.publish(events.slice(start, start + 50));
+    await eventually(() => expect(handled.length).toBeGreaterThan(start));
+    proxy.cut();
+  }
+  await eventually(() => expect(handled).toHaveLength(300), { timeoutMs: 20_000 });
+  for (const job of [0, 1, 2]) {
+    const ids = events.filter(({ payload }) => payload.job_id === job).map(({ id }) => id);
+    expect(handled.filter((id) => ids.includes(id))).toEqual(ids);
+  }
+});
+
+test("start waits for a server that is away, and stop ends the waiting", async () => {
+  await proxy.refuse();
+  const consumer = stage.consumer({ handler: async () => {} }, throughProxy());
+  const starting = consumer.start();
+  await eventually(() => expect(stage.log.lines.join()).toContain("Cannot read events for the time being"));
+  await proxy.accept();
+  await starting;
+  expect(consumer.state().kind).toBe("consuming");
+  await proxy.refuse();
+  const other = stage.consumer({ handler: async () => {} }, throughProxy());
+  const never = other.start();
+  never.catch(() => {});
+  await other.stop();
+  await expect(never).rejects.toMatchObject({ code: "REPORTER_CLOSED" });
+});
+
+test("a queue that is deleted is declared again", async () => {
+  const handled: string[] = [];
+  await stage.consumer({ handler: async ({ event_id }) => void handled.push(event_id) }).start();
+  const channel = await stage.connection.createChannel();
+  await channel.deleteQueue(stage.queue);
+  await eventually(() => expect(stage.log.lines.join()).toContain("was deleted or moved"));
+  await eventually(() => expect(stage.log.lines.join()).toContain("Reading events again"));
+  const [event] = newEvents(1);
+  if (event !== undefined) await stage.publish([event]);
+  await eventually(() => expect(handled).toEqual([event?.id]));
+});
+
+test("without its dead-letter queue an event is not let go, and gets there when it is back", async () => {
+  const [first, second] = [gate(), gate()];
+  let tries = 0;
+  const handler = async () => {
+    if (++tries === 1) {
+      first.open();
+      await second.opened;
+    }
+    throw new Error("never");
+  };
+  await stage.consumer({ handler, retry: { maxAttempts: 1 } }).start();
+  const event = newEvent();
+  await stage.publish([event]);
+  await first.opened;
+  await (await stage.connection.createChannel()).deleteQueue(stage.deadQueue);
+  second.open();
+  await eventually(() =>
+    expect(stage.log.lines.join()).toContain(`the dead-letter queue \\"${stage.deadQueue}\\" is gone`),
+  );
+  const { properties } = await stage.deadLetter();
+  expect(properties.messageId).toBe(event.id);
+});
+
+describe("with a connection that was given", () => {
+  test("stop leaves it open", async () => {
+    const given = await connect(rabbitmqUrl());
+    const handled: string[] = [];
+    const consumer = stage.consumer({ handler: async ({ event_id }) => void handled.push(event_id) }, given);
+    await consumer.start();
+    await stage.publish(newEvents(1));
+    await eventually(() => expect(handled).toHaveLength(1));
+    await consumer.stop();
+    await (await given.createChannel()).close();
+    await given.close();
+  });
+
+  test("its loss is final, and nobody's exception", async () => {
+    const given = await connect(throughProxy());
+    const consumer = stage.consumer({ handler: async () => {} }, given);
+    await consumer.start();
+    proxy.cut();
+    await eventually(() => expect(stage.log.lines.join()).toContain("pass a URL or a factory instead"));
+    expect(consumer.state().kind).toBe("lost");
+    const late = stage.consumer({ handler: async () => {} }, given);
+    await expect(late.start()).rejects.toMatchObject({ code: "PUBLISHER_UNAVAILABLE" });
+  });
+});

@@ -1,0 +1,238 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createEventConsumer } from "../../src/consumer/index.js";
+import { newEvent, newEvents } from "../adapters/new-event.js";
+import { eventually } from "../support/eventually.js";
+import { gate, openStage, type Stage } from "./consumer-stage.js";
+
+let stage: Stage;
+beforeEach(async () => {
+  stage = await openStage();
+});
+afterEach(() => stage.dispose());
+
+test("an event that is published five times has its effect once", async () => {
+  const handled: string[] = [];
+  await stage.consumer({ handler: async ({ event_id }) => void handled.push(event_id) }).start();
+  const [event, last] = [newEvent(), newEvent()];
+  for (let time = 0; time < 5; time++) await stage.publish([event], time % 2 === 1);
+  await stage.publish([last]);
+  await eventually(() => expect(handled).toContain(last.id));
+  expect(handled).toEqual([event.id, last.id]);
+  await eventually(async () => expect(await stage.waiting(stage.queue)).toBe(0));
+});
+
+test("the handler gets the payload as it was sent, plain or in an envelope", async () => {
+  const handled: unknown[] = [];
+  await stage.consumer({ handler: async (event) => void handled.push(event) }).start();
+  const [plain, enveloped] = [newEvent({ error_code: "ERR" }), newEvent({ step: null })];
+  await stage.publish([plain]);
+  await stage.publish([enveloped], true);
+  await eventually(() => expect(handled).toHaveLength(2));
+  expect(handled).toEqual([plain.payload, enveloped.payload]);
+});
+
+describe("a message that is no event", () => {
+  test("goes to the dead letters as it is, at once, and says why", async () => {
+    const handled: string[] = [];
+    await stage.consumer({ handler: async ({ event_id }) => void handled.push(event_id) }).start();
+    await stage.send('{"event_id": 7}', "application/json");
+    const { content, properties } = await stage.deadLetter();
+    expect(content.toString()).toBe('{"event_id": 7}');
+    expect(properties).toMatchObject({ contentType: "application/json", messageId: "sent", deliveryMode: 2 });
+    expect(properties.headers).toMatchObject({
+      origin: "test",
+      "worker-progress-reason": "invalid",
+      "worker-progress-error": expect.stringContaining("event_id: Invalid"),
+      "worker-progress-attempts": 0,
+      "worker-progress-queue": stage.queue,
+    });
+    const event = newEvent();
+    await stage.publish([event]);
+    await eventually(() => expect(handled).toEqual([event.id]));
+  });
+});
+
+describe("an event whose handler throws", () => {
+  test("is tried again, and counts its tries", async () => {
+    const attempts: number[] = [];
+    const handler = async (_: unknown, { attempt }: { attempt: number }) => {
+      attempts.push(attempt);
+      if (attempt < 3) throw new Error("not yet");
+    };
+    await stage.consumer({ handler }).start();
+    await stage.publish(newEvents(1));
+    await eventually(() => expect(attempts).toEqual([1, 2, 3]));
+    await eventually(async () => expect(await stage.waiting(stage.deadQueue)).toBe(0));
+  });
+
+  test("goes to the dead letters after the last try, with the reason and no stack", async () => {
+    const handler = async () => {
+      throw new Error("no order at postgres://erp:secret@db/erp");
+    };
+    await stage.consumer({ handler }).start();
+    const event = newEvent();
+    await stage.publish([event]);
+    const { content, properties } = await stage.deadLetter();
+    expect(JSON.parse(content.toString())).toEqual(event.payload);
+    expect(properties.messageId).toBe(event.id);
+    expect(properties.headers).toMatchObject({
+      "worker-progress-reason": "failed",
+      "worker-progress-error": "no order at postgres://***@db/erp",
+      "worker-progress-attempts": 3,
+      "worker-progress-queue": stage.queue,
+    });
+    await eventually(() => expect(stage.log.lines.join()).toContain("An event went to the dead letters"));
+  });
+
+  test("is not overtaken by later events of its job, but by those of others", async () => {
+    const order: unknown[] = [];
+    const blocked = gate();
+    const handler = async (
+      { job_id, progress }: { job_id: unknown; progress: number },
+      { attempt }: { attempt: number },
+    ) => {
+      if (job_id === 1 && progress === 10 && attempt === 1) {
+        await blocked.opened;
+        throw new Error("not yet");
+      }
+      order.push([job_id, progress]);
+    };
+    await stage.consumer({ handler }).start();
+    const events = [10, 20, 30].map((progress) => newEvent({ job_id: 1, progress }));
+    await stage.publish([...events, newEvent({ job_id: 2, progress: 5 })]);
+    await eventually(() => expect(order).toEqual([[2, 5]]));
+    blocked.open();
+    await eventually(() => expect(order).toHaveLength(4));
+    expect(order.slice(1)).toEqual([10, 20, 30].map((progress) => [1, progress]));
+  });
+});
+
+test("no more events than the prefetch are in hand, however many fail or hang", async () => {
+  const blocked = gate();
+  let running = 0;
+  let most = 0;
+  const handler = async () => {
+    most = Math.max(most, ++running);
+    await blocked.opened;
+    running--;
+  };
+  const consumer = stage.consumer({ handler, prefetch: 3 });
+  await consumer.start();
+  await stage.publish(Array.from({ length: 10 }, (_, job_id) => newEvent({ job_id })));
+  await eventually(() => expect(consumer.state()).toEqual({ kind: "consuming", inHand: 3 }));
+  expect(await stage.waiting(stage.queue)).toBe(7);
+  blocked.open();
+  await eventually(() => expect(consumer.state()).toEqual({ kind: "consuming", inHand: 0 }));
+  expect(most).toBe(3);
+});
+
+describe("stop", () => {
+  test("waits for the handlers that run, acknowledges them and gives the rest back", async () => {
+    const [begun, blocked] = [gate(), gate()];
+    const handled: unknown[] = [];
+    const handler = async ({ progress }: { progress: number }) => {
+      begun.open();
+      await blocked.opened;
+      handled.push(progress);
+    };
+    const consumer = stage.consumer({ handler });
+    await consumer.start();
+    await stage.publish([1, 2, 3].map((progress) => newEvent({ progress })));
+    await begun.opened;
+    const stopping = consumer.stop();
+    blocked.open();
+    await stopping;
+    expect(handled).toEqual([1]);
+    expect(consumer.state()).toEqual({ kind: "stopped" });
+    await eventually(async () => expect(await stage.waiting(stage.queue)).toBe(2));
+    await stage.consumer({ handler }).start();
+    await eventually(() => expect(handled).toEqual([1, 2, 3]));
+  });
+
+  test("tells a handler that outlasts the deadline, whose event comes again", async () => {
+    const begun = gate();
+    let told = false;
+    const handler = async (_: unknown, { signal }: { signal: AbortSignal }) => {
+      signal.addEventListener("abort", () => {
+        told = true;
+      });
+      begun.open();
+      await new Promise(() => {});
+    };
+    const consumer = stage.consumer({ handler });
+    await consumer.start();
+    const event = newEvent();
+    await stage.publish([event]);
+    await begun.opened;
+    await consumer.stop({ deadlineMs: 20 });
+    expect(told).toBe(true);
+    const again: unknown[] = [];
+    const next = async ({ event_id }: { event_id: string }, { redelivered }: { redelivered: boolean }) =>
+      void again.push([event_id, redelivered]);
+    await stage.consumer({ handler: next }).start();
+    await eventually(() => expect(again).toEqual([[event.id, true]]));
+  });
+
+  test("does not wait for the next try of an event", async () => {
+    const failed = gate();
+    const handler = async () => {
+      failed.open();
+      throw new Error("not yet");
+    };
+    const consumer = stage.consumer({ handler, retry: { firstMs: 600_000, maxMs: 600_000 } });
+    await consumer.start();
+    await stage.publish(newEvents(1));
+    await failed.opened;
+    await consumer.stop({ deadlineMs: 600_000 });
+    await eventually(async () => expect(await stage.waiting(stage.queue)).toBe(1));
+  });
+
+  test("is for good, may be called twice, and before start", async () => {
+    const consumer = stage.consumer({ handler: async () => {} });
+    await Promise.all([consumer.stop(), consumer.stop()]);
+    await expect(consumer.start()).rejects.toMatchObject({ code: "REPORTER_CLOSED" });
+  });
+});
+
+describe("the queue", () => {
+  test("that exists with other properties is not touched", async () => {
+    const channel = await stage.connection.createChannel();
+    await channel.assertQueue(stage.queue, { durable: true });
+    const consumer = stage.consumer({ handler: async () => {} });
+    await expect(consumer.start()).rejects.toMatchObject({
+      code: "TOPOLOGY_MISMATCH",
+      message: expect.stringContaining(`Cannot use queue "${stage.queue}": it exists with other properties`),
+    });
+  });
+
+  test("may be a classic one, with one active consumer at a time", async () => {
+    const handled: string[] = [];
+    const options = { queueType: "classic", singleActiveConsumer: true } as const;
+    const first = stage.consumer({ ...options, handler: async () => void handled.push("first") });
+    const second = stage.consumer({ ...options, handler: async () => void handled.push("second") });
+    await first.start();
+    await second.start();
+    await stage.publish(newEvents(4));
+    await eventually(() => expect(handled).toEqual(["first", "first", "first", "first"]));
+    await first.stop();
+    await stage.publish(newEvents(1));
+    await eventually(() => expect(handled.at(-1)).toBe("second"));
+  });
+});
+
+test.each<[string, object]>([
+  ["Unknown option", { retries: 3 }],
+  ["Option queue must have 1 to 255 bytes", { queue: "" }],
+  ["must name two queues", { deadLetter: "erp" }],
+  ["Option handler", { handler: null }],
+  ["Option dedupe", { dedupe: {} }],
+  ["Option prefetch", { prefetch: 0 }],
+  ["Option retry.maxMs", { retry: { firstMs: 10, maxMs: 9 } }],
+  ["Option retry.maxAttempts", { retry: { maxAttempts: 0 } }],
+  ["Option queueType", { queueType: "mirrored" }],
+  ["Option bind.type", { bind: [{ type: "direct" }] }],
+])("%s is refused at once: %j", (message, options) => {
+  const all = { queue: "erp", handler: async () => {}, ...options };
+  expect(() => createEventConsumer("amqp://localhost", all)).toThrow(message);
+  expect(() => createEventConsumer("http://localhost", { queue: "erp", handler: async () => {} })).toThrow(TypeError);
+});
