@@ -12,11 +12,12 @@ export type CancelRequest =
 export async function readCancelRequest(request: Request): Promise<CancelRequest> {
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   // A page elsewhere can send forms and text without asking first, JSON not.
-  if (type !== undefined && type !== "application/json") return refused("UNSUPPORTED_MEDIA_TYPE");
+  if (type !== "application/json" && (type !== undefined || request.body !== null))
+    return refused("UNSUPPORTED_MEDIA_TYPE");
+  if (Number(request.headers.get("content-length")) > mostBytes) return refused("CONTENT_TOO_LARGE");
   const text = await readText(request.body);
   if (text === null) return refused("CONTENT_TOO_LARGE");
   if (text === "") return { ok: true, reason: undefined };
-  if (type === undefined) return refused("UNSUPPORTED_MEDIA_TYPE");
   const parsed = cancelRequestSchema.safeParse(parseJson(text));
   return parsed.success
     ? { ok: true, reason: parsed.data.reason }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { reasonOf } from "./failure-response.js";
 import type { JobHandler } from "./job-handler.js";
-import { webRequest } from "./node-request.js";
+import { hasBody, webRequest } from "./node-request.js";
 import { problemResponse } from "./problem.js";
 
 /** What `node:http`, Express and Fastify (with its raw request and response) call. Never rejects. */
@@ -56,18 +56,13 @@ async function send(
   if (target.destroyed) return void response.body?.cancel();
   for (const [name, value] of response.headers) target.setHeader(name, value);
   // What the client still sends is not read: it must not be taken for its next request, nor keep the connection busy.
-  if (!message.complete && message.headers["content-length"] !== "0" && hasBody(message))
-    target.shouldKeepAlive = false;
+  if (!message.complete && hasBody(message)) target.shouldKeepAlive = false;
   target.statusCode = response.status;
   if (response.body === null || response.headers.has("content-length")) {
     target.end(Buffer.from(await response.arrayBuffer()));
   } else {
     await stream(response.body, target, stallMs);
   }
-}
-
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined;
 }
 
 async function stream(body: ReadableStream<Uint8Array>, target: ServerResponse, stallMs: number): Promise<void> {

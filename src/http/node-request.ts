@@ -20,15 +20,19 @@ export function webRequest(message: IncomingMessage, signal: AbortSignal): Reque
   for (let i = 0; i + 1 < message.rawHeaders.length; i += 2) {
     headers.append(message.rawHeaders[i] as string, message.rawHeaders[i + 1] as string);
   }
-  const hasBody = method !== "GET" && method !== "HEAD";
   const request = new Request(urlOf(message), {
     method,
     headers,
     signal,
-    ...(hasBody ? { body: bodyOf(message), duplex: "half" } : {}),
+    ...(method !== "GET" && method !== "HEAD" && hasBody(message) ? { body: bodyOf(message), duplex: "half" } : {}),
   });
   incoming.set(request, message);
   return request;
+}
+
+/** Whether a body comes with a request, read or not. */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return (headers["content-length"] ?? "0") !== "0" || headers["transfer-encoding"] !== undefined;
 }
 
 // By concatenation, since "//host/path" must stay a path. Express keeps the whole path in originalUrl.

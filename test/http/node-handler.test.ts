@@ -1,0 +1,158 @@
+import { createServer } from "node:http";
+import { setImmediate as turn } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { toNodeHandler } from "../../src/http/node-handler.js";
+import { nodeRequest } from "../../src/http/node-request.js";
+import { eventually } from "../support/eventually.js";
+import { eventsOf } from "./ask.js";
+import { checkedHandler } from "./checked-handler.js";
+import { FakeJobs, view } from "./fake-jobs.js";
+import { serve } from "./node-server.js";
+
+function running(): FakeJobs {
+  const source = new FakeJobs();
+  source.set(view());
+  return source;
+}
+
+test("node:http answers what the handler does", async () => {
+  const source = running();
+  const { url } = await serve(toNodeHandler(checkedHandler(source)));
+  const got = await fetch(`${url}/api/v1/jobs/123`);
+  expect([got.status, await got.json()]).toEqual([200, view()]);
+  const headers = { "if-none-match": String(got.headers.get("etag")) };
+  expect((await fetch(`${url}/api/v1/jobs/123`, { headers })).status).toBe(304);
+  const head = await fetch(`${url}/api/v1/jobs/123`, { method: "HEAD" });
+  expect(head.headers.get("content-length")).toBe(got.headers.get("content-length"));
+  const cancel = { method: "POST", headers: { "content-type": "application/json" }, body: '{"reason":"ü"}' };
+  expect((await fetch(`${url}/api/v1/jobs/123/cancel`, cancel)).status).toBe(202);
+  expect(source.cancellations).toEqual([{ jobId: "123", reason: "ü" }]);
+});
+
+test("events go out as they come, and the connection ends with the job", async () => {
+  const source = running();
+  const { url } = await serve(toNodeHandler(checkedHandler(source)));
+  const events = eventsOf(await fetch(`${url}/api/v1/jobs/123/events`));
+  await events.next();
+  const percents: number[] = [];
+  for await (const { data } of events) {
+    percents.push(JSON.parse(String(data)).progress.percent);
+    const percent = Number(percents.at(-1)) + 25;
+    if (percent <= 100) source.set(view({ status: percent === 100 ? "completed" : "running" }, percent));
+  }
+  expect(percents).toEqual([50, 75, 100]);
+  expect(source.watching).toBe(0);
+});
+
+test("clients that go away in the middle leave nothing behind", async () => {
+  const source = running();
+  const { server, connection } = await serve(toNodeHandler(checkedHandler(source)));
+  const sockets = Array.from({ length: 50 }, connection);
+  for (const socket of sockets) socket.write("GET /api/v1/jobs/123/events HTTP/1.1\r\nHost: a\r\n\r\n");
+  await eventually(() => expect(source.watching).toBe(50));
+  for (const [index, socket] of sockets.entries()) {
+    if (index % 2 === 0) socket.destroy();
+    else socket.resetAndDestroy();
+  }
+  await eventually(() => expect(source.watching).toBe(0));
+  await eventually(async () => {
+    expect(await new Promise((resolve) => server.getConnections((_, count) => resolve(count)))).toBe(0);
+  });
+});
+
+test("a client that reads nothing is disconnected when it has taken nothing for a while", async () => {
+  const source = running();
+  const { connection } = await serve(toNodeHandler(checkedHandler(source), { stallMs: 100 }));
+  const socket = connection();
+  socket.pause();
+  socket.write("GET /api/v1/jobs/123/events HTTP/1.1\r\nHost: a\r\n\r\n");
+  await eventually(() => expect(source.watching).toBe(1));
+  const output = "x".repeat(500_000);
+  for (let i = 0; source.watching > 0 && i < 1_000_000; i++) {
+    source.set(view({ output }, 50 + i / 1e6));
+    await turn();
+  }
+  expect(source.watching).toBe(0);
+});
+
+test("authorize can see what node:http received", async () => {
+  const addresses: unknown[] = [];
+  const authorize = (request: Request) => addresses.push(nodeRequest(request)?.socket.remoteAddress) > 0;
+  const { url } = await serve(toNodeHandler(checkedHandler(running(), { authorize })));
+  expect((await fetch(`${url}/api/v1/jobs/123`)).status).toBe(200);
+  expect(addresses).toEqual(["127.0.0.1"]);
+  expect(nodeRequest(new Request("http://a/"))).toBeUndefined();
+});
+
+test("mounted under a path, as Express does, the base path is still the whole path", async () => {
+  const handle = toNodeHandler(checkedHandler(running(), { basePath: "/internal/jobs" }));
+  const { url } = await serve((request, response) => {
+    Object.assign(request, { originalUrl: request.url, url: request.url?.replace("/internal", "") });
+    void handle(request, response);
+  });
+  expect((await fetch(`${url}/internal/jobs/123`)).status).toBe(200);
+  expect((await fetch(`${url}/jobs/123`)).status).toBe(404);
+});
+
+test("a body that a middleware has parsed already is not waited for", async () => {
+  const source = running();
+  const handle = toNodeHandler(checkedHandler(source));
+  const { url } = await serve(async (request, response) => {
+    const chunks = await request.toArray();
+    await handle(Object.assign(request, { body: JSON.parse(Buffer.concat(chunks).toString() || "{}") }), response);
+  });
+  const headers = { "content-type": "application/json" };
+  const cancel = (body: string) => fetch(`${url}/api/v1/jobs/123/cancel`, { method: "POST", headers, body });
+  expect((await cancel('{"reason":"parsed"}')).status).toBe(202);
+  expect(source.cancellations).toEqual([{ jobId: "123", reason: "parsed" }]);
+});
+
+test.each([
+  ["a path that climbs", "GET /api/v1/jobs/..%2f..%2fetc%2fpasswd HTTP/1.1\nHost: a", 404],
+  ["dots", "GET /api/v1/jobs/../../../etc/passwd HTTP/1.1\nHost: a", 404],
+  ["NUL", "GET /api/v1/jobs/%00 HTTP/1.1\nHost: a", 404],
+  ["10 kB", `GET /api/v1/jobs/${"x".repeat(10_000)} HTTP/1.1\nHost: a`, 404],
+  ["two slashes", "GET //evil/api/v1/jobs/123 HTTP/1.1\nHost: a", 404],
+  ["a backslash", "GET /api/v1/jobs\\123 HTTP/1.1\nHost: a", 200],
+  ["a whole URL", "GET http://evil/api/v1/jobs/123 HTTP/1.1\nHost: a", 200],
+  ["no URL", "OPTIONS * HTTP/1.1\nHost: a", 404],
+  ["a host that is none", "GET /api/v1/jobs/123 HTTP/1.1\nHost: a b/c?d", 200],
+  ["no host", "GET /api/v1/jobs/123 HTTP/1.0", 200],
+  ["TRACE", "TRACE /api/v1/jobs/123 HTTP/1.1\nHost: a", 405],
+  ["an unusual method", "PROPFIND /api/v1/jobs/123 HTTP/1.1\nHost: a", 405],
+  ["an unknown method", "BREW /api/v1/jobs/123 HTTP/1.1\nHost: a", 400],
+  ["headers of 40 kB", `GET /api/v1/jobs/123 HTTP/1.1\nHost: a\nX-Long: ${"x".repeat(40_000)}`, 431],
+  ["bytes that are no ASCII", "GET /api/v1/jobs/123 HTTP/1.1\nHost: a\nX-Key: \u00ff\u00fe", 200],
+  ["a Last-Event-ID of bytes", "GET /api/v1/jobs/404/events HTTP/1.1\nHost: a\nLast-Event-ID: \u0080.\u0001", 400],
+])("%s: the server answers, shows nothing, and serves the next", async (_, request, status) => {
+  const { raw, url } = await serve(toNodeHandler(checkedHandler(running())));
+  const answer = await raw(`${request}\nConnection: close\n\n`);
+  expect(answer.split("\r\n")[0]).toContain(` ${status} `);
+  expect(answer).not.toMatch(/node:|\.ts|at .*:\d+|Error:/);
+  expect((await fetch(`${url}/api/v1/jobs/123`)).status).toBe(200);
+});
+
+test.each([
+  ["too large", "Content-Type: application/json\r\nContent-Length: 100000000", 413],
+  ["of no type", "Content-Length: 100000000", 415],
+  ["of no type and length", "Transfer-Encoding: chunked", 415],
+])("an upload that is %s is not waited for", async (_, headers, status) => {
+  const { connection } = await serve(toNodeHandler(checkedHandler(running())));
+  const socket = connection();
+  socket.write(`POST /api/v1/jobs/123/cancel HTTP/1.1\r\nHost: a\r\n${headers}\r\n\r\n`);
+  const answer = (await socket.toArray()).join("");
+  expect(answer).toContain(` ${status} `);
+  expect(answer).toMatch(/connection: close/i);
+});
+
+test("a handler that fails all the same ends its own connection only", async () => {
+  const broken = toNodeHandler(() => Promise.reject(new Error("secret")));
+  const { url } = await serve(broken);
+  await expect(fetch(url)).rejects.toThrow("fetch failed");
+  await expect(fetch(url)).rejects.toThrow("fetch failed");
+});
+
+test("how long a client may stall is checked at once", () => {
+  expect(() => toNodeHandler(async () => new Response(), { stallMs: 0 })).toThrow(RangeError);
+  expect(createServer(toNodeHandler(async () => new Response()))).toBeDefined();
+});

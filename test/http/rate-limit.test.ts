@@ -1,0 +1,111 @@
+import { Redis } from "ioredis";
+import { afterEach, expect, test } from "vitest";
+import type { RateLimitOptions } from "../../src/http/rate-limit.js";
+import { eventually } from "../support/eventually.js";
+import { privateRedis, redisUrl, testKeyPrefix } from "../support/servers.js";
+import { ask, bodyOf } from "./ask.js";
+import { checkedHandler } from "./checked-handler.js";
+import { FakeJobs, view } from "./fake-jobs.js";
+
+const clients: Redis[] = [];
+afterEach(() => {
+  for (const client of clients.splice(0)) client.disconnect();
+});
+
+async function connected(url: string): Promise<Redis> {
+  const client = new Redis(url, { lazyConnect: true, retryStrategy: () => 20 });
+  client.on("error", () => {});
+  clients.push(client);
+  await client.connect();
+  return client;
+}
+
+const byKey = (request: Request) => request.headers.get("x-api-key") ?? "anybody";
+const limit = { points: 3, durationSeconds: 60, key: byKey };
+
+function limited(rateLimit: RateLimitOptions, warnings: string[] = []) {
+  const source = new FakeJobs();
+  source.set(view());
+  const handler = checkedHandler(source, { rateLimit, log: { warn: (message) => void warnings.push(message) } });
+  return { source, get: (key: string, path = "123") => ask(handler, path, { headers: { "x-api-key": key } }) };
+}
+
+async function statuses(times: number, get: () => Promise<Response>): Promise<readonly number[]> {
+  const answered: number[] = [];
+  for (let i = 0; i < times; i++) answered.push((await get()).status);
+  return answered;
+}
+
+test("each caller has a quota, and hears what is left of it", async () => {
+  const { source, get } = limited(limit);
+  const first = await get("a");
+  expect(first.headers.get("ratelimit-policy")).toBe('"jobs";q=3;w=60');
+  expect(first.headers.get("ratelimit")).toBe('"jobs";r=2;t=60');
+  expect(await statuses(2, () => get("a"))).toEqual([200, 200]);
+  const refused = await get("a");
+  expect([refused.status, (await bodyOf(refused)).code]).toEqual([429, "RATE_LIMITED"]);
+  expect(refused.headers.get("ratelimit")).toMatch(/^"jobs";r=0;t=(60|59)$/);
+  expect(refused.headers.get("retry-after")).toMatch(/^(60|59)$/);
+  expect(source.asked).toHaveLength(3);
+  expect((await get("b")).status).toBe(200);
+});
+
+test("guessing at ids uses the quota up, reading the document does not", async () => {
+  const { get } = limited(limit);
+  expect(await statuses(4, () => get("a", "openapi.json"))).toEqual([200, 200, 200, 200]);
+  expect(await statuses(5, () => get("a", "404"))).toEqual([404, 404, 404, 429, 429]);
+});
+
+test.each([
+  ["throws", () => JSON.parse("{")],
+  ["answers nothing", () => undefined as never],
+])("callers share one quota where key %s, which is said once", async (_, key) => {
+  const warnings: string[] = [];
+  const { get } = limited({ ...limit, key }, warnings);
+  expect(await statuses(2, () => get("a"))).toEqual([200, 200]);
+  expect(await statuses(2, () => get("b"))).toEqual([200, 429]);
+  expect(warnings).toEqual(["Callers that rateLimit.key cannot name share one quota"]);
+});
+
+test("through Redis several processes count as one", async () => {
+  const keyPrefix = testKeyPrefix();
+  const rateLimit = { ...limit, keyPrefix };
+  const [one, two] = [
+    limited({ ...rateLimit, redis: await connected(redisUrl()) }),
+    limited({ ...rateLimit, redis: await connected(redisUrl()) }),
+  ];
+  expect(await statuses(2, () => one.get("a"))).toEqual([200, 200]);
+  expect(await statuses(2, () => two.get("a"))).toEqual([200, 429]);
+  expect(await statuses(1, () => one.get("a"))).toEqual([429]);
+  const redis = clients[0] as Redis;
+  expect(await redis.keys(`${keyPrefix}*`)).toEqual([`${keyPrefix}:a`]);
+  expect(await redis.ttl(`${keyPrefix}:a`)).toBeGreaterThan(0);
+});
+
+test("a caller's key of any length takes little room", async () => {
+  const keyPrefix = testKeyPrefix();
+  const redis = await connected(redisUrl());
+  const { get } = limited({ ...limit, keyPrefix, redis });
+  expect((await get("x".repeat(10_000))).status).toBe(200);
+  expect((await redis.keys(`${keyPrefix}*`))[0]?.length).toBeLessThan(200);
+});
+
+test("a Redis that dies or hangs refuses nobody: each process counts for itself, which is said once", async () => {
+  const server = await privateRedis();
+  try {
+    const redis = await connected(server.url);
+    const warnings: string[] = [];
+    const { get } = limited({ ...limit, redis, timeoutMs: 50 }, warnings);
+    expect(await statuses(1, () => get("a"))).toEqual([200]);
+    await server.kill();
+    expect(await statuses(5, () => get("a"))).toEqual([200, 200, 200, 429, 429]);
+    expect(warnings).toEqual(["Rate limits hold per process while Redis is out of reach"]);
+    await server.restart();
+    await eventually(async () => {
+      await get("b");
+      expect(await redis.keys("*")).toContain("worker-progress:http:b");
+    });
+  } finally {
+    await server.stop();
+  }
+});
