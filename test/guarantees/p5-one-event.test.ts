@@ -83,6 +83,8 @@ test("four relaying processes, one killed on the way, deliver 2,000 events in or
     `P5: 4 relays, ${events.length} events, ${outside.deliveries.length} deliveries, relayed by each: ${relayed.join(", ")}`,
   );
   expect(events.length).toBeGreaterThan(1_650);
+  // What the dead held is sent again, and no more than that unless a relay was so slow that its lease ran out.
+  expect(outside.deliveries.length).toBeLessThan(events.length * 1.5);
   expect(relayed.filter((count) => count > 0).length).toBeGreaterThanOrEqual(2);
   expect(await faultsIn(stage.db)).toEqual(noFaults);
   last.kill();

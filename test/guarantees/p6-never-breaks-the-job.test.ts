@@ -11,7 +11,7 @@ test("progress is deferred while PostgreSQL is dead, changes reject, and the new
   await using postgres = await privatePostgres();
   await using stage = await openStage({ databaseUrl: postgres.url, rabbitmqUrl: null });
   const changeTimeoutMs = 800;
-  const jobId = await stage.job();
+  const [jobId, other] = (await stage.jobs(2)) as [string, string];
   const worker = await startPuppet(stage.address, { windowMs: 200, changeTimeoutMs });
   await worker.call("startJob", jobId);
   await worker.call("forceProgress", jobId, 10);
@@ -20,6 +20,8 @@ test("progress is deferred while PostgreSQL is dead, changes reject, and the new
   const deferred = { outcome: "deferred", error: { code: "STORAGE_UNAVAILABLE" } };
   await eventually(async () => expect(await worker.call("progress", jobId, 20)).toMatchObject(deferred));
   expect(await worker.call("forceProgress", jobId, 21)).toMatchObject(deferred);
+  // Reported once and tried in vain several times before the server is back.
+  expect(await worker.call("progress", other, 33)).toMatchObject(deferred);
   const begin = performance.now();
   await expect(worker.call("completeJob", jobId)).rejects.toMatchObject({
     code: "STORAGE_UNAVAILABLE",
@@ -29,7 +31,7 @@ test("progress is deferred while PostgreSQL is dead, changes reject, and the new
   expect(rejectedAfterMs).toBeGreaterThanOrEqual(changeTimeoutMs - 1);
   expect(rejectedAfterMs).toBeLessThan(changeTimeoutMs + 2_500);
   await worker.call("climb", jobId, 30, 70);
-  expect(await worker.call("health")).toMatchObject({ storage: { state: "down" }, jobs: { unwritten: 1 } });
+  expect(await worker.call("health")).toMatchObject({ storage: { state: "down" }, jobs: { unwritten: 2 } });
 
   await postgres.restart();
   await eventually(async () => {
@@ -40,6 +42,7 @@ test("progress is deferred while PostgreSQL is dead, changes reject, and the new
       step: "step 70",
       message: null,
     });
+    expect(await stage.row(other)).toMatchObject({ status: "running", progress: 33 });
   });
   expect(worker.warnings().filter((warning) => warning.includes("storage"))).toEqual([
     expect.stringContaining("The storage is away"),

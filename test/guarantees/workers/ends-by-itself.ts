@@ -17,10 +17,10 @@ export interface EndsByItselfTask {
 const { address, task } = workerTask<EndsByItselfTask>();
 const options = { windowMs: 1_000 };
 
-if (task.end === "silent") report(reporterOn(address, options));
+if (task.end === "silent") await report(reporterOn(address, options));
 if (task.end === "closes") {
   const reporter = reporterOn(address, options);
-  report(reporter);
+  await report(reporter);
   await reporter.close();
 }
 if (task.end === "closes its clients") {
@@ -28,11 +28,12 @@ if (task.end === "closes its clients") {
   const redis = new Redis(address.redisUrl as string);
   const amqp = await connect(address.rabbitmqUrl as string);
   const reporter = createProgressReporter(pool, redis, amqp, optionsOn(address, options));
-  report(reporter);
+  await report(reporter);
   await reporter.close();
   await Promise.all([pool.end(), redis.quit(), amqp.close()]);
 }
 
-function report(reporter: ProgressReporter): void {
-  for (let percent = 1; percent <= task.last; percent++) void reporter.progress(task.jobId, percent);
+async function report(reporter: ProgressReporter): Promise<void> {
+  await reporter.progress(task.jobId, 1);
+  for (let percent = 2; percent <= task.last; percent++) void reporter.progress(task.jobId, percent);
 }
