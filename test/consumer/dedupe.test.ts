@@ -1,20 +1,19 @@
 import { Redis } from "ioredis";
 import { Kysely, PostgresDialect, sql } from "kysely";
-import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type EventDedupe, inbox, memoryMarks, redisMarks } from "../../src/consumer/index.js";
+import { quietPool } from "../adapters/postgres-subject.js";
 import { eventually } from "../support/eventually.js";
 import { redisUrl, type TestDatabase, testDatabase, testKeyPrefix } from "../support/servers.js";
 import { gate } from "./consumer-stage.js";
 
 let database: TestDatabase;
-let pool: pg.Pool;
 let db: Kysely<unknown>;
 let redis: Redis;
 let keyPrefix: string;
 beforeAll(async () => {
   database = await testDatabase();
-  pool = new pg.Pool({ connectionString: database.url });
+  const pool = quietPool({ connectionString: database.url });
   db = new Kysely({ dialect: new PostgresDialect({ pool }) });
   await Promise.all([inbox(db).migrate(), inbox(db).migrate()]);
   redis = new Redis(redisUrl());

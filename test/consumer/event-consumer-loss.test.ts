@@ -140,6 +140,7 @@ test("without its dead-letter queue an event is not let go, and gets there when 
   await eventually(() =>
     expect(stage.log.lines.join()).toContain(`the dead-letter queue \\"${stage.deadQueue}\\" is gone`),
   );
+  await eventually(() => expect(stage.log.lines.join()).toContain("Reading events again"));
   const { properties } = await stage.deadLetter();
   expect(properties.messageId).toBe(event.id);
 });
@@ -167,4 +168,22 @@ describe("with a connection that was given", () => {
     const late = stage.consumer({ handler: async () => {} }, given);
     await expect(late.start()).rejects.toMatchObject({ code: "PUBLISHER_UNAVAILABLE" });
   });
+});
+
+test("an event that ends every process that reads it goes to the dead letters by the broker's own count", async () => {
+  const declaring = stage.consumer({ handler: async () => {} });
+  await declaring.start();
+  await declaring.stop();
+  const event = newEvent();
+  await stage.publish([event]);
+  const dying = await stage.connection.createChannel();
+  let deliveries = 0;
+  await dying.consume(stage.queue, (message) => {
+    deliveries++;
+    if (message !== null) dying.nack(message);
+  });
+  const { content, properties } = await stage.deadLetter();
+  expect(JSON.parse(content.toString())).toEqual(event.payload);
+  expect(properties.headers?.["x-death"]).toMatchObject([{ queue: stage.queue, reason: "delivery_limit" }]);
+  expect(deliveries).toBe(21);
 });

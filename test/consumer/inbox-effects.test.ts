@@ -1,8 +1,8 @@
 import { Kysely, PostgresDialect, sql } from "kysely";
-import pg from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type EventContext, type InboxExtra, inbox, type JobEventPayload } from "../../src/consumer/index.js";
 import { newEvent } from "../adapters/new-event.js";
+import { quietPool } from "../adapters/postgres-subject.js";
 import { eventually } from "../support/eventually.js";
 import { rabbitmqUrl, type TestDatabase, testDatabase } from "../support/servers.js";
 import { tcpProxy } from "../support/tcp-proxy.js";
@@ -17,7 +17,7 @@ let database: TestDatabase;
 let db: Kysely<Tables>;
 beforeEach(async () => {
   [stage, database] = [await openStage(), await testDatabase()];
-  const pool = new pg.Pool({ connectionString: database.url });
+  const pool = quietPool({ connectionString: database.url });
   db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   // No key: an effect that happens twice leaves two rows.
   await sql`create table effects (event_id uuid not null, status text not null)`.execute(db);

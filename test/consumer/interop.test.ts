@@ -31,7 +31,7 @@ test("a client in C reads the events, and its JSON matches the schema", async ()
 
 /** What amqp-consume, which is written in C on rabbitmq-c, hands to its command: a line per message. */
 function amqpConsume(queue: string, count: number): Promise<string> {
-  const args = [`--url=${rabbitmqUrl()}`, `--queue=${queue}`, `--count=${count}`, "sh", "-c", "cat; echo"];
+  const args = [`--url=${rabbitmqUrl()}`, `--queue=${queue}`, `--count=${count}`, "--", "sh", "-c", "cat; echo"];
   return new Promise((resolve, reject) => {
     const child = spawn("amqp-consume", args, { stdio: ["ignore", "pipe", "pipe"] });
     let [stdout, stderr] = ["", ""];
