@@ -14,7 +14,7 @@ export type EffectOutcome = "done" | "known";
 export interface EventDedupe<Extra extends object = object> {
   /**
    * Runs `effect` unless it is known to have happened. Rejects with what the effect rejected with, which leaves the event
-   * unknown. Waits while another handles the event, at most until `signal` fires.
+   * unknown. Waits while another handles the event, and may give up when `signal` fires.
    */
   once(key: EventKey, effect: (extra: Extra) => Promise<void>, signal: AbortSignal): Promise<EffectOutcome>;
 }
