@@ -145,6 +145,18 @@ describe("a change while the storage is away", () => {
     expect(storage.job("a")).toMatchObject({ attempt: 0, progress: 60 });
   });
 
+  test("lets unwritten progress go first also after failed tries, when it is a start", async () => {
+    const { reporter, storage, clock } = await cutOff();
+    void reporter.progress("a", 60);
+    await clock.advance(100);
+    const started = watch(reporter.startJob("a"));
+    await clock.advance(4_000);
+    storage.outage = null;
+    await clock.advance(3_000);
+    expect(started.value).toMatchObject({ attempt: 1, previous: { percent: 60 } });
+    expect(percentsOf(storage, "a")).toEqual([60, 0]);
+  });
+
   test("carries the progress that came while it was tried again", async () => {
     const { reporter, storage, clock } = await cutOff();
     storage.put("a", { status: "running" });
