@@ -1,4 +1,5 @@
 import type { JobSnapshot } from "./job-snapshot.js";
+import type { JobStatus } from "./job-status.js";
 import { storedPercent } from "./percent.js";
 
 /** Progress as another process tells it, stored or not yet. */
@@ -12,11 +13,13 @@ export interface ToldProgress {
   readonly rate?: number | null;
   /** Milliseconds since the epoch. */
   readonly at: number;
+  /** The status it was stored with; absent while it is not stored. */
+  readonly status?: JobStatus;
 }
 
 /**
  * The newer of what is stored and what is told: never lower within an attempt, never of another attempt, and never a status
- * that is not stored, so that only a running job takes progress that was told.
+ * that is not stored, so that only a running job takes progress, and only such that belongs to a running job.
  */
 export function newerProgress(
   job: JobSnapshot,
@@ -24,6 +27,7 @@ export function newerProgress(
   percentType: "integer" | "decimal",
 ): JobSnapshot {
   if (told === null || job.status !== "running" || told.attempt !== job.attempt) return job;
+  if (told.status !== undefined && told.status !== job.status) return job;
   const progress = storedPercent(told.progress, percentType);
   const { step, message, rate } = {
     step: told.step ?? job.step,
@@ -33,4 +37,15 @@ export function newerProgress(
   const saysMore = step !== job.step || message !== job.message || rate !== job.rate;
   const isNewer = progress > job.progress || (progress === job.progress && told.at > (job.progressAt ?? 0) && saysMore);
   return isNewer ? { ...job, progress, step, message, rate, progressAt: told.at } : job;
+}
+
+/**
+ * What was read, for somebody who was shown `shown` before: within an attempt the percent never falls, even where a worker
+ * died before it had written what it told.
+ */
+export function notBehind(job: JobSnapshot, shown: JobSnapshot | null): JobSnapshot {
+  if (shown === null || shown.attempt !== job.attempt || shown.progress <= job.progress) return job;
+  if (job.status !== "running") return { ...job, progress: shown.progress };
+  const { progress, step, message, progressAt } = shown;
+  return { ...job, progress, step, message, progressAt };
 }

@@ -141,6 +141,7 @@ export class Batcher {
     if (update === null) return;
     if (!slot.dirty) this.#count(1);
     slot.restore(update);
+    this.#options.onNews(slot);
   }
 
   #take(slot: Slot): ProgressUpdate | null {

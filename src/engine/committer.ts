@@ -41,7 +41,7 @@ export interface CommitterOptions {
   /** Told of the events of stored changes. Not called for a caller's transaction, which may still roll back. */
   readonly onEvents: (events: readonly JobEvent[]) => void;
   /** Told of what is stored now, except by a caller's transaction. */
-  readonly onStored: (job: JobSnapshot) => void;
+  readonly onStored: (slot: Slot, previous: JobSnapshot, job: JobSnapshot) => void;
 }
 
 interface Step {
@@ -217,7 +217,7 @@ export class Committer {
     const job = { ...applyPatch(previous, write.next, write.set), cancelRequested };
     if (transaction === undefined) {
       remember(task.slot, job);
-      this.#options.onStored(job);
+      this.#options.onStored(task.slot, previous, job);
     }
     this.#advance(step, job);
   }
@@ -242,6 +242,7 @@ export class Committer {
       (set.cancelRequested === undefined || set.cancelRequested === job.cancelRequested);
     if (!same || !ours) return false;
     if (event !== null) this.#options.onEvents([event]);
+    this.#options.onStored(task.slot, step.previous, job);
     this.#advance(step, job);
     return step.decision.completes;
   }

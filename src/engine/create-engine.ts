@@ -72,7 +72,7 @@ export function createEngine(parts: EngineParts): Engine {
     newEventId,
     viaOutbox: delivery.viaOutbox,
     onEvents: (events) => delivery.committed(events),
-    onStored: (job) => feed.stored(job),
+    onStored: (slot, previous, job) => feed.stored(slot, previous, job),
   });
   const batcher = new Batcher({
     committer,
@@ -102,7 +102,7 @@ export function createEngine(parts: EngineParts): Engine {
     changeTimeoutMs,
     maxDeferredJobs,
   });
-  const reader = new JobReader({ storage, live, clock, resolve: settings.resolve });
+  const reader = new JobReader({ storage, live, clock, storageTimeoutMs, resolve: settings.resolve });
   const hub = new WatchHub({ reader, live, clock, random, pollMs: settings.watchPollMs });
   delivery.start();
   return { engine, reader, hub };

@@ -39,6 +39,8 @@ export class Heartbeat {
   }
 }
 
-function isRunningHere({ signal, attempt }: Slot): boolean {
-  return signal !== null && !signal.ended && signal.reason === null && signal.attempt === attempt;
+function isRunningHere({ signal, attempt, known }: Slot): boolean {
+  const isOurs = signal !== null && !signal.ended && signal.reason === null && signal.attempt === attempt;
+  // A job that its worker has put back into the queue waits for another.
+  return isOurs && (known === null || known.status === "running");
 }

@@ -6,12 +6,15 @@ import { newerProgress } from "../domain/live-progress.js";
 import type { Clock } from "../ports/clock.js";
 import type { LiveAdapter } from "../ports/live.js";
 import type { StorageAdapter, StorageTraits } from "../ports/storage.js";
+import { bounded } from "./bounded.js";
 import type { ReadModelResolver } from "./read-model-resolver.js";
 
 export interface JobReaderOptions {
   readonly storage: StorageAdapter;
   readonly live: LiveAdapter;
   readonly clock: Clock;
+  /** How long one storage call may take, in milliseconds. */
+  readonly storageTimeoutMs: number;
   readonly resolve: ReadModelResolver;
 }
 
@@ -24,7 +27,7 @@ export class JobReader {
   }
 
   traits(): Promise<StorageTraits> {
-    return this.#options.storage.prepare();
+    return this.#bounded(this.#options.storage.prepare());
   }
 
   /** The canonical id. @throws {INVALID_ARGUMENT} when it does not fit the id column */
@@ -37,7 +40,11 @@ export class JobReader {
   /** The jobs by canonical id, in one read; what does not exist is absent. */
   async load(ids: readonly string[]): Promise<ReadonlyMap<string, JobSnapshot>> {
     const { storage, live } = this.#options;
-    const [{ percentType }, jobs, news] = await Promise.all([this.traits(), storage.load(ids), live.latest(ids)]);
+    const [{ percentType }, jobs, news] = await Promise.all([
+      this.traits(),
+      this.#bounded(storage.load(ids)),
+      live.latest(ids),
+    ]);
     const told = new Map(ids.map((id, i) => [id, news[i] ?? null]));
     return new Map(jobs.map((job) => [job.id, newerProgress(job, told.get(job.id) ?? null, percentType)]));
   }
@@ -59,5 +66,12 @@ export class JobReader {
         return job === undefined ? null : this.view(job);
       }),
     );
+  }
+
+  #bounded<T>(work: Promise<T>): Promise<T> {
+    const { clock, storageTimeoutMs } = this.#options;
+    return bounded(clock, work, storageTimeoutMs, () => {
+      return new WorkerProgressError("STORAGE_UNAVAILABLE", `The storage did not answer within ${storageTimeoutMs} ms`);
+    });
   }
 }

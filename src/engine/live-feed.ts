@@ -1,26 +1,38 @@
 import type { JobSnapshot } from "../domain/job-snapshot.js";
 import type { ProgressUpdate } from "../domain/progress-update.js";
 import type { CancelTimer, Clock } from "../ports/clock.js";
-import type { LiveAdapter, LiveMessage } from "../ports/live.js";
+import type { LiveAdapter, LiveMessage, LiveProgress, LiveStored } from "../ports/live.js";
 import type { Slot } from "./slot.js";
 
 export interface LiveFeedOptions {
   readonly live: LiveAdapter;
   readonly clock: Clock;
-  /** Least time between two messages of unwritten progress of a job, in milliseconds. */
+  /** Least time between two messages of a job's progress, in milliseconds. */
   readonly intervalMs: number;
+}
+
+/** What there may be to tell of a job. */
+interface News {
+  /** The unwritten progress that was told last. */
+  readonly told: ProgressUpdate | null;
+  /** What was stored since the last round. */
+  readonly stored: JobSnapshot | null;
 }
 
 // Beyond it a round takes the jobs in turn: watching must not cost what throttling saves.
 const maxPerRound = 2_000;
+const nothing: News = { told: null, stored: null };
 
-/** Tells watchers of the newest progress, written or not: every job at most once in an interval, all jobs in one message round. */
+/**
+ * Tells watchers of the newest progress, written or not: every job at most once in an interval, all jobs in one round of
+ * messages. A change of status and a new attempt do not wait for the round.
+ */
 export class LiveFeed {
   readonly #options: LiveFeedOptions;
-  /** Jobs with unwritten progress, and what was told of them last. */
-  readonly #told = new Map<Slot, ProgressUpdate | null>();
+  readonly #news = new Map<Slot, News>();
   #cancel: CancelTimer | null = null;
   #sending = false;
+  #stopped = false;
   #waiting: LiveMessage[] = [];
 
   constructor(options: LiveFeedOptions) {
@@ -29,23 +41,34 @@ export class LiveFeed {
 
   /** The slot has unwritten progress. */
   changed(slot: Slot): void {
-    if (!this.#told.has(slot)) this.#told.set(slot, null);
-    this.#cancel ??= this.#schedule();
+    if (!this.#news.has(slot)) this.#expect(slot, nothing);
   }
 
   /** The storage holds this now. */
-  stored({ id: jobId, status, attempt, progress, step, message, rate, updatedAt }: JobSnapshot): void {
-    const at = updatedAt ?? this.#options.clock.wall();
-    this.#send([{ kind: "stored", jobId, status, attempt, progress, step, message, rate, at }]);
+  stored(slot: Slot, previous: JobSnapshot, job: JobSnapshot): void {
+    const { told } = this.#news.get(slot) ?? nothing;
+    if (isTransition(previous, job)) {
+      if (this.#news.has(slot)) this.#news.set(slot, { told, stored: null });
+      this.#send([this.#storedMessage(job)]);
+    } else this.#expect(slot, { told, stored: job });
   }
 
   cancellation(jobId: string): void {
     this.#send([{ kind: "cancellation", jobId }]);
   }
 
+  /** Tells what is left and nothing after it. */
   stop(): void {
+    this.#stopped = true;
     this.#cancel?.();
-    this.#told.clear();
+    this.#send(this.#nextMessages());
+    this.#news.clear();
+  }
+
+  #expect(slot: Slot, news: News): void {
+    if (this.#stopped) return;
+    this.#news.set(slot, news);
+    this.#cancel ??= this.#schedule();
   }
 
   #schedule(): CancelTimer {
@@ -54,20 +77,41 @@ export class LiveFeed {
   }
 
   #round(): void {
-    const at = this.#options.clock.wall();
+    // What was told last is still on its way: a newer value replaces what would only wait behind it.
+    if (!this.#sending) this.#send(this.#nextMessages());
+    this.#cancel = this.#news.size > 0 ? this.#schedule() : null;
+  }
+
+  #nextMessages(): readonly LiveMessage[] {
     const messages: LiveMessage[] = [];
-    for (const [slot, told] of [...this.#told]) {
+    for (const [slot, { told, stored }] of [...this.#news]) {
       if (messages.length >= maxPerRound) break;
-      this.#told.delete(slot);
+      // Deleted and set, a job goes behind those whose turn did not come.
+      this.#news.delete(slot);
       const newest = slot.newest();
-      if (newest === null) continue;
-      this.#told.set(slot, newest);
-      if (!saysMore(newest, told) || slot.id === null || slot.attempt === null) continue;
-      const { percent: progress, step = null, message = null } = newest;
-      messages.push({ kind: "progress", jobId: slot.id, attempt: slot.attempt, progress, step, message, at });
+      const isDue = stored === null && newest !== null && saysMore(newest, told);
+      const message = isDue ? this.#progressMessage(slot, newest) : null;
+      if (newest !== null) this.#news.set(slot, { told: message === null ? told : newest, stored: null });
+      if (stored !== null) messages.push(this.#storedMessage(stored));
+      else if (message !== null) messages.push(message);
     }
-    this.#send(messages);
-    this.#cancel = this.#told.size > 0 ? this.#schedule() : null;
+    return messages;
+  }
+
+  #progressMessage(slot: Slot, { percent: progress, step, message }: ProgressUpdate): LiveProgress | null {
+    const { id: jobId, starts } = slot;
+    const attempt = slot.owner ?? slot.attempt;
+    // While an attempt begins it is not known which one the progress belongs to.
+    if (jobId === null || attempt === null || starts > 0) return null;
+    const at = this.#options.clock.wall();
+    return { kind: "progress", jobId, attempt, progress, step: step ?? null, message: message ?? null, at };
+  }
+
+  #storedMessage(job: JobSnapshot): LiveStored {
+    const { id: jobId, status, attempt, progress, step, message, rate } = job;
+    // A sign of life is no progress: what was reported keeps its own time.
+    const at = job.progressAt ?? job.updatedAt ?? this.#options.clock.wall();
+    return { kind: "stored", jobId, status, attempt, progress, step, message, rate, at };
   }
 
   // One round trip at a time; what comes meanwhile goes together into the next.
@@ -85,6 +129,10 @@ export class LiveFeed {
         this.#send([]);
       });
   }
+}
+
+function isTransition(previous: JobSnapshot, job: JobSnapshot): boolean {
+  return previous.status !== job.status || previous.attempt !== job.attempt;
 }
 
 function saysMore(newest: ProgressUpdate, told: ProgressUpdate | null): boolean {

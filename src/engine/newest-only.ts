@@ -14,6 +14,11 @@ export class NewestOnly<T> implements AsyncIterableIterator<T> {
     this.#onEnd = onEnd;
   }
 
+  /** Whether nothing more will be taken in. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   push(value: T): void {
     if (this.#ended) return;
     const reader = this.#waiting.shift();

@@ -1,15 +1,14 @@
-import { type BackoffPolicy, backoffMs } from "../domain/backoff.js";
 import { WorkerProgressError } from "../domain/errors.js";
 import type { JobId } from "../domain/job-id.js";
 import type { JobSnapshot } from "../domain/job-snapshot.js";
-import { isTerminal } from "../domain/job-status.js";
 import type { JobView } from "../domain/job-view.js";
-import { newerProgress, type ToldProgress } from "../domain/live-progress.js";
 import type { CancelTimer, Clock } from "../ports/clock.js";
 import type { LiveAdapter, LiveMessage, Unsubscribe } from "../ports/live.js";
 import type { StorageTraits } from "../ports/storage.js";
 import type { JobReader } from "./job-reader.js";
 import { NewestOnly } from "./newest-only.js";
+import { StoragePatience } from "./storage-patience.js";
+import { WatchedJob } from "./watched-job.js";
 
 export interface WatchHubOptions {
   readonly reader: JobReader;
@@ -20,19 +19,8 @@ export interface WatchHubOptions {
   readonly pollMs: number;
 }
 
-/** One watched job, and all who watch it in this process. */
-interface Watched {
-  readonly id: string;
-  readonly watchers: Set<NewestOnly<JobView>>;
-  job: JobSnapshot | null;
-  subscription: Promise<Unsubscribe> | null;
-  /** Monotonic milliseconds of the last news. */
-  heardAt: number;
-}
-
 const silenceMs = 30_000;
 const batchSize = 500;
-const retry: BackoffPolicy = { firstMs: 100, maxMs: 2_000 };
 
 /**
  * Follows jobs for any number of watchers: one subscription per job, one read for all jobs that need one. Live updates carry
@@ -40,40 +28,32 @@ const retry: BackoffPolicy = { firstMs: 100, maxMs: 2_000 };
  */
 export class WatchHub {
   readonly #options: WatchHubOptions;
-  readonly #watched = new Map<string, Watched>();
-  readonly #toRead = new Set<Watched>();
+  readonly #patience: StoragePatience;
+  readonly #watched = new Map<string, WatchedJob>();
+  readonly #places = new Map<NewestOnly<JobView>, WatchedJob>();
+  readonly #toRead = new Set<WatchedJob>();
+  #cancellations: Promise<Unsubscribe> | null = null;
   #reading = false;
-  #failures = 0;
   #stopped = false;
   #cancelPoll: CancelTimer | null = null;
-  #cancelRetry: CancelTimer | null = null;
 
   constructor(options: WatchHubOptions) {
     this.#options = options;
+    this.#patience = new StoragePatience(options.clock, options.random);
   }
 
   /** How many watchers there are. */
   get size(): number {
-    let size = 0;
-    for (const { watchers } of this.#watched.values()) size += watchers.size;
-    return size;
+    return this.#places.size;
   }
 
   watch(jobId: JobId, signal: AbortSignal | undefined): AsyncIterableIterator<JobView> {
-    let watched: Watched | null = null;
-    const onAbort = () => watcher.end();
+    const onAbort = () => void watcher.return();
     const watcher = new NewestOnly<JobView>(
-      () => {
-        this.#begin(jobId, watcher).then(
-          (begun) => {
-            watched = begun;
-          },
-          (error: unknown) => watcher.fail(error),
-        );
-      },
+      () => void this.#begin(jobId, watcher).catch((error: unknown) => watcher.fail(error)),
       () => {
         signal?.removeEventListener("abort", onAbort);
-        if (watched !== null) this.#leave(watched, watcher);
+        this.#leave(watcher);
       },
     );
     if (signal?.aborted) watcher.end();
@@ -84,72 +64,66 @@ export class WatchHub {
   /** Ends all watching. */
   stop(): void {
     this.#stopped = true;
-    this.#cancelPoll?.();
-    this.#cancelRetry?.();
-    for (const { watchers } of [...this.#watched.values()]) for (const watcher of [...watchers]) watcher.end();
+    for (const watched of [...this.#watched.values()]) watched.end();
+    this.#patience.release();
   }
 
-  async #begin(jobId: JobId, watcher: NewestOnly<JobView>): Promise<Watched | null> {
-    const id = await this.#untilRead(() => this.#options.reader.identify(jobId));
-    if (id === null || this.#stopped) {
-      watcher.end();
-      return null;
-    }
+  async #begin(jobId: JobId, watcher: NewestOnly<JobView>): Promise<void> {
+    const isWanted = () => !watcher.ended && !this.#stopped;
+    const id = await this.#patience.until(() => this.#options.reader.identify(jobId), isWanted);
+    if (id === null || !isWanted()) return watcher.end();
     const watched = this.#watched.get(id) ?? this.#open(id);
-    watched.watchers.add(watcher);
-    if (watched.job !== null) void this.#tell(watched, [watcher]);
-    return watched;
+    this.#places.set(watcher, watched);
+    watched.join(watcher);
   }
 
-  #open(id: string): Watched {
-    const watched: Watched = { id, watchers: new Set(), job: null, subscription: null, heardAt: this.#now() };
+  #open(id: string): WatchedJob {
+    const { live, reader } = this.#options;
+    const watched = new WatchedJob(id, this.#now(), (job) => reader.view(job));
     this.#watched.set(id, watched);
-    watched.subscription = this.#options.live.subscribe(id, {
+    watched.subscription = live.subscribe(id, {
       onMessage: (message) => this.#heard(watched, message),
       onGap: () => this.#read(watched),
     });
+    this.#cancellations ??= live.subscribeCancellations({
+      onMessage: (message) => {
+        const wanted = this.#watched.get(message.jobId);
+        if (wanted !== undefined) this.#heard(wanted, message);
+      },
+      onGap: () => {},
+    });
     // Read only once the subscription stands, so that nothing falls between the two.
-    watched.subscription.then(
-      () => this.#read(watched),
-      () => this.#read(watched),
-    );
+    const read = () => this.#read(watched);
+    watched.subscription.then(read, read);
     this.#cancelPoll ??= this.#schedulePoll();
     return watched;
   }
 
-  #leave(watched: Watched, watcher: NewestOnly<JobView>): void {
-    watched.watchers.delete(watcher);
-    if (watched.watchers.size > 0) return;
+  #leave(watcher: NewestOnly<JobView>): void {
+    const watched = this.#places.get(watcher);
+    this.#places.delete(watcher);
+    watched?.leave(watcher);
+    if (watched?.watchers.size === 0) this.#drop(watched);
+    this.#patience.release();
+  }
+
+  #drop(watched: WatchedJob): void {
     this.#watched.delete(watched.id);
     this.#toRead.delete(watched);
-    watched.subscription?.then(
-      (unsubscribe) => unsubscribe(),
-      () => {},
-    );
+    unsubscribe(watched.subscription);
     if (this.#watched.size > 0) return;
+    unsubscribe(this.#cancellations);
+    this.#cancellations = null;
     this.#cancelPoll?.();
     this.#cancelPoll = null;
   }
 
-  #heard(watched: Watched, message: LiveMessage): void {
-    if (message.kind === "cancellation" || watched.job === null) return;
+  #heard(watched: WatchedJob, message: LiveMessage): void {
     watched.heardAt = this.#now();
-    const { job } = watched;
-    const isTransition = message.kind === "stored" && message.status !== job.status;
-    if (isTransition || message.attempt > job.attempt) this.#read(watched);
-    else void this.#progressed(watched, message);
+    if (watched.heard(message)) this.#read(watched);
   }
 
-  async #progressed(watched: Watched, told: ToldProgress): Promise<void> {
-    const { percentType } = await this.#options.reader.traits();
-    if (watched.job === null) return;
-    const job = newerProgress(watched.job, told, percentType);
-    if (job === watched.job) return;
-    watched.job = job;
-    await this.#tell(watched, watched.watchers);
-  }
-
-  #read(watched: Watched): void {
+  #read(watched: WatchedJob): void {
     if (this.#watched.get(watched.id) !== watched || this.#stopped) return;
     this.#toRead.add(watched);
     if (!this.#reading) void this.#readAll();
@@ -162,61 +136,39 @@ export class WatchHub {
     while (this.#toRead.size > 0 && !this.#stopped) {
       const batch = [...this.#toRead].slice(0, batchSize);
       for (const watched of batch) this.#toRead.delete(watched);
-      const jobs = await this.#untilRead(() => this.#options.reader.load(batch.map(({ id }) => id)));
-      if (jobs === null) break;
-      const traits = await this.#options.reader.traits();
-      for (const watched of batch) await this.#loaded(watched, jobs.get(watched.id), traits);
+      await this.#readBatch(batch);
     }
     this.#reading = false;
   }
 
-  async #loaded(watched: Watched, job: JobSnapshot | undefined, { percentType }: StorageTraits): Promise<void> {
-    watched.heardAt = this.#now();
-    if (job === undefined) return this.#gone(watched);
-    const { job: shown } = watched;
-    if (shown !== null && job.attempt < shown.attempt) return;
-    const told = shown === null ? null : { ...shown, at: shown.progressAt ?? 0 };
-    watched.job = newerProgress(job, told, percentType);
-    await this.#tell(watched, watched.watchers);
-    if (isTerminal(job.status)) for (const watcher of [...watched.watchers]) watcher.end();
-  }
-
-  #gone(watched: Watched): void {
-    const { id } = watched;
-    const missing = () =>
-      new WorkerProgressError("JOB_NOT_FOUND", `Cannot watch job "${id}": there is no such job`, { jobId: id });
-    for (const watcher of [...watched.watchers]) watched.job === null ? watcher.fail(missing()) : watcher.end();
-  }
-
-  async #tell(watched: Watched, watchers: Iterable<NewestOnly<JobView>>): Promise<void> {
-    if (watched.job === null) return;
-    const view = await this.#options.reader.view(watched.job);
-    for (const watcher of [...watchers]) watcher.push(view);
-  }
-
-  /** The outcome of reading, tried until the storage is back; null when nobody waits for it any more. */
-  async #untilRead<T>(read: () => Promise<T>): Promise<T | null> {
-    for (;;) {
-      try {
-        const outcome = await read();
-        this.#failures = 0;
-        return outcome;
-      } catch (error) {
-        if (!(error instanceof WorkerProgressError) || error.code !== "STORAGE_UNAVAILABLE") throw error;
-        if (this.#stopped) return null;
-        await this.#pause(backoffMs(++this.#failures, retry, this.#options.random()));
-      }
+  async #readBatch(batch: readonly WatchedJob[]): Promise<void> {
+    const { reader } = this.#options;
+    const read = () => Promise.all([reader.load(batch.map(({ id }) => id)), reader.traits()]);
+    const isWanted = () => !this.#stopped && batch.some(({ watchers }) => watchers.size > 0);
+    try {
+      const answer = await this.#patience.until(read, isWanted);
+      if (answer === null) return;
+      const [jobs, { percentType }] = answer;
+      for (const watched of batch) this.#loaded(watched, jobs.get(watched.id), percentType);
+    } catch (error) {
+      // A row that cannot be read ends the watching of its own job alone.
+      if (batch.length > 1) for (const watched of batch) await this.#readBatch([watched]);
+      else batch[0]?.fail(error);
     }
   }
 
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#options.clock.schedule(ms, resolve, true);
-      this.#cancelRetry = () => {
-        cancel();
-        resolve();
-      };
-    });
+  #loaded(watched: WatchedJob, job: JobSnapshot | undefined, percentType: StorageTraits["percentType"]): void {
+    watched.heardAt = this.#now();
+    if (job !== undefined) {
+      if (watched.loaded(job, percentType)) this.#read(watched);
+      return;
+    }
+    const { id } = watched;
+    if (watched.isKnown) watched.end();
+    else
+      watched.fail(
+        new WorkerProgressError("JOB_NOT_FOUND", `Cannot watch job "${id}": there is no such job`, { jobId: id }),
+      );
   }
 
   // Held by its timer, a process that only watches does not end.
@@ -236,4 +188,11 @@ export class WatchHub {
   #now(): number {
     return this.#options.clock.monotonic();
   }
+}
+
+function unsubscribe(subscription: Promise<Unsubscribe> | null): void {
+  subscription?.then(
+    (end) => end(),
+    () => {},
+  );
 }
