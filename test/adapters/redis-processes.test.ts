@@ -30,6 +30,7 @@ test.each([
   ["a process with an outage ends by itself, closed", "askAndClose", refused],
   ["a process with an outage ends by itself, not closed", "ask", refused],
   ["a process that closes its throttle ends by itself", "askAndClose", redisUrl()],
+  ["a process that does not close its throttle ends by itself", "ask", redisUrl()],
 ])("%s", async (_, task, url) => {
   const worker = await startWorker(fixture, { args: [url, testKeyPrefix(), task] });
   expect(await worker.message(() => true)).toEqual({ waits: [0] });
@@ -38,16 +39,19 @@ test.each([
   expect(performance.now() - asked).toBeLessThan(2_000);
 });
 
-test("a URL without ioredis installed is answered with what to install", async () => {
-  const worker = await startWorker<{ code: string }>(fixture, {
-    args: [redisUrl(), testKeyPrefix(), "error"],
+test("a URL without ioredis installed is an outage that says once, before anything is asked, what to install", async () => {
+  const worker = await startWorker<{ warnings: unknown[]; waits?: number[] }>(fixture, {
+    args: [redisUrl(), testKeyPrefix(), "missing"],
     env: { WITHOUT_PACKAGES: "ioredis" },
     nodeArgs: ["--import", without.href],
   });
-  await eventually(() => expect(worker.messages).toHaveLength(1));
-  expect(worker.messages[0]).toEqual({
-    code: "MISSING_DEPENDENCY",
-    message: 'Cannot connect to Redis: package "ioredis" is not installed, run npm install ioredis',
-  });
-  expect(await worker.exit).toMatchObject({ code: 0 });
+  const warnings = [
+    [
+      "Redis is out of reach: each process throttles for itself until it answers",
+      { reason: 'Cannot connect to Redis: package "ioredis" is not installed, run npm install ioredis' },
+    ],
+  ];
+  await eventually(() => expect(worker.messages).toHaveLength(2));
+  expect(worker.messages).toEqual([{ warnings }, { warnings, waits: [0, 0] }]);
+  expect(await worker.exit).toMatchObject({ code: 0, stderr: "" });
 });

@@ -43,7 +43,7 @@ export const published: Readonly<Record<string, Names>> = {
     ],
   },
   "./redis": {
-    values: ["isRedisSource", "redisDedupe", "redisThrottle"],
+    values: ["isRedisSource", "redisDedupe", "redisLive", "redisThrottle"],
     types: ["RedisClient", "RedisClusterClient", "RedisOptions", "RedisSource"],
   },
   "./rabbitmq": {
@@ -60,12 +60,13 @@ export const published: Readonly<Record<string, Names>> = {
     ],
   },
   "./memory": {
-    values: ["inProcessPublisher", "memoryDedupe", "memoryThrottle"],
+    values: ["inProcessPublisher", "memoryDedupe", "memoryLive", "memoryThrottle"],
     types: [
       "EventListener",
       "InProcessPublisher",
       "InProcessPublisherOptions",
       "MemoryDedupeOptions",
+      "MemoryLiveOptions",
       "MemoryThrottleOptions",
       "ReadEventsOptions",
     ],
@@ -87,11 +88,19 @@ export const published: Readonly<Record<string, Names>> = {
     ],
   },
   "./conformance": {
-    values: ["dedupeConformance", "publisherConformance", "storageConformance", "throttleConformance"],
+    values: [
+      "dedupeConformance",
+      "liveConformance",
+      "publisherConformance",
+      "storageConformance",
+      "throttleConformance",
+    ],
     types: [
       "DedupeConformanceOptions",
       "DedupeSupports",
       "DedupeUnderTest",
+      "LiveConformanceOptions",
+      "LiveUnderTest",
       "PublisherConformanceOptions",
       "PublisherUnderTest",
       "ReceivedEvent",

@@ -2,7 +2,12 @@ import { redisThrottle } from "../../src/adapters/redis/index.js";
 
 const [url = "", keyPrefix = "", task] = process.argv.slice(2);
 const timeoutMs = task === "compete" ? 10_000 : 200;
-const throttle = redisThrottle(url, { keyPrefix, timeoutMs, log: { warn: () => {} } });
+const warnings: unknown[] = [];
+const throttle = redisThrottle(url, {
+  keyPrefix,
+  timeoutMs,
+  log: { warn: (...warning) => void warnings.push(warning) },
+});
 const now = () => performance.timeOrigin + performance.now();
 
 switch (task) {
@@ -26,11 +31,8 @@ switch (task) {
     process.send?.({ waits: await throttle.acquire(["job"], 1_000) });
     await throttle.close();
     break;
-  default: {
-    const error = await throttle.acquire(["job"], 1_000).then(
-      () => null,
-      (reason) => reason,
-    );
-    process.send?.({ code: error?.code, message: error?.message });
-  }
+  case "missing":
+    while (warnings.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    process.send?.({ warnings });
+    process.send?.({ waits: await throttle.acquire(["a", "b"], 1_000), warnings });
 }

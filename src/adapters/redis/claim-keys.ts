@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { RedisConnectionClient } from "./client-types.js";
 import { groupKeys } from "./key-groups.js";
+import { runScript } from "./run-script.js";
 
 /*
  * Per key: 0 when it was free and is taken now, else the milliseconds until it is free. A key can be in its last
@@ -8,7 +9,7 @@ import { groupKeys } from "./key-groups.js";
  * The value says nothing: a reply that is lost is answered without Redis and costs one window at most, which is simpler
  * than an owner's token and as correct.
  */
-const script = `
+const text = `
 local waits = {}
 for i, key in ipairs(KEYS) do
   if redis.call('SET', key, '1', 'NX', 'PX', ARGV[1]) then
@@ -24,18 +25,16 @@ for i, key in ipairs(KEYS) do
 end
 return waits
 `;
-const sha = createHash("sha1").update(script).digest("hex");
+const script = { text, sha: createHash("sha1").update(text).digest("hex") };
 
 /** Takes every key that is free for `ms` milliseconds. Per key, in order: 0 when taken, else the milliseconds left. */
 export async function claimKeys(client: RedisConnectionClient, keys: readonly string[], ms: number): Promise<number[]> {
   const waits = new Array<number>(keys.length);
+  const wholeMs = Math.max(1, Math.ceil(ms));
   await Promise.all(
     groupKeys(client, keys).map(async (group) => {
-      const replies = await runScript(
-        client,
-        group.map((position) => keys[position] as string),
-        ms,
-      );
+      const named = group.map((position) => keys[position] as string);
+      const replies = (await runScript(client, script, named, [wholeMs])) as readonly unknown[];
       group.forEach((position, index) => {
         waits[position] = Number(replies[index]);
       });
@@ -46,18 +45,7 @@ export async function claimKeys(client: RedisConnectionClient, keys: readonly st
 
 /** Runs the script on one key, and leaves it in the server's cache. Rejects for whatever would make a claim reject. */
 export async function tryClaim(client: RedisConnectionClient, key: string): Promise<void> {
-  await client.call("eval", [script, 1, key, 1]);
-}
-
-async function runScript(client: RedisConnectionClient, keys: string[], ms: number): Promise<readonly unknown[]> {
-  const args = [keys.length, ...keys, Math.max(1, Math.ceil(ms))];
-  try {
-    return (await client.call("evalsha", [sha, ...args])) as unknown[];
-  } catch (error) {
-    // A SCRIPT FLUSH, a restart or a new master empties the cache.
-    if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-    return (await client.call("eval", [script, ...args])) as unknown[];
-  }
+  await client.call("eval", [script.text, 1, key, 1]);
 }
 
 /** Frees keys. Freeing a free key is no error. */

@@ -9,20 +9,27 @@ export interface RedisConnectionClient {
   connect(): Promise<void>;
   call(command: string, args: (string | number)[]): Promise<unknown>;
   on(event: "error", listener: (error: Error) => void): unknown;
-  on(event: "end", listener: () => void): unknown;
+  on(event: "connect" | "end", listener: () => void): unknown;
+  on(event: "message", listener: (channel: string, payload: string) => void): unknown;
   quit(): Promise<unknown>;
   disconnect(): void;
 }
 
 /** An ioredis `Redis`, or iovalkey's. */
 export interface RedisClient extends RedisConnectionClient {
+  /** The socket, once there is one; not documented. */
+  readonly stream?: { unref?(): unknown };
   duplicate(override: object): RedisClient;
 }
 
 /** An ioredis `Cluster`, or iovalkey's. */
 export interface RedisClusterClient extends RedisConnectionClient {
   readonly options: { readonly keyPrefix?: unknown; readonly redisOptions?: object | undefined };
-  nodes(role: "master"): readonly RedisConnectionClient[];
+  nodes(role: "master"): readonly RedisClient[];
+  on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "connect" | "end", listener: () => void): unknown;
+  on(event: "message", listener: (channel: string, payload: string) => void): unknown;
+  on(event: "+node", listener: (node: RedisClient) => void): unknown;
   duplicate(startupNodes: never[], override: object): RedisClusterClient;
 }
 
@@ -32,6 +39,12 @@ export type RedisSource = RedisClient | RedisClusterClient | string;
 /** Whether a client speaks to a Cluster, where the keys of one command must share a slot. */
 export function isCluster(client: RedisConnectionClient): client is RedisClusterClient {
   return "nodes" in client && typeof client.nodes === "function";
+}
+
+/** The full name of a channel: clients put their prefix before keys, not before channels. */
+export function channelOf(client: RedisConnectionClient, name: string): string {
+  const prefix = client.options.keyPrefix;
+  return prefix ? `${prefix}${name}` : name;
 }
 
 /** Whether a value is something the Redis adapters can work with. */

@@ -1,7 +1,6 @@
-import { WorkerProgressError } from "../../domain/errors.js";
 import { answerWithin } from "./answer-within.js";
 import { isCluster, type RedisClusterClient, type RedisConnectionClient, type RedisSource } from "./client-types.js";
-import { openClient } from "./open-client.js";
+import { importIoredis, isMissingDependency, openClient } from "./open-client.js";
 import type { RedisSettings } from "./redis-options.js";
 
 const leastConnectMs = 1_000;
@@ -36,12 +35,10 @@ export class RedisConnection {
     this.#source = source;
     this.#settings = settings;
     this.#use = use;
+    if (typeof source === "string") void this.#requirePackage();
   }
 
-  /**
-   * Asks Redis within the time allowed; null when it is out of reach.
-   * @throws {MISSING_DEPENDENCY} when a URL is given and ioredis is not installed
-   */
+  /** Asks Redis within the time allowed; null when it is out of reach. */
   async ask<T>(question: (client: RedisConnectionClient) => Promise<T>): Promise<T | null> {
     if (this.#closing !== null) return null;
     if (this.#client === null && !this.#outage) await answerWithin(this.#connectMs, this.#open()).catch(() => {});
@@ -59,6 +56,16 @@ export class RedisConnection {
   close(): Promise<void> {
     this.#closing ??= this.#shut();
     return this.#closing;
+  }
+
+  /** Says early what to install, rather than at the first call of a worker. */
+  async #requirePackage(): Promise<void> {
+    try {
+      await importIoredis();
+    } catch (error) {
+      this.#reason ??= error;
+      this.#noticeOutage();
+    }
   }
 
   #open(): Promise<void> {
@@ -122,7 +129,6 @@ export class RedisConnection {
   }
 
   #noticeOutage(): null {
-    if (isMissingDependency(this.#reason)) throw this.#reason;
     if (this.#outage || this.#closing !== null) return null;
     this.#outage = true;
     const reason = this.#reason instanceof Error ? this.#reason.message : "no connection yet";
@@ -152,8 +158,4 @@ export class RedisConnection {
 async function requireWhole(client: RedisClusterClient): Promise<void> {
   const states = await Promise.all(client.nodes("master").map((node) => node.call("cluster", ["info"])));
   if (!states.every((state) => String(state).includes("cluster_state:ok"))) throw new Error("the cluster is not whole");
-}
-
-function isMissingDependency(error: unknown): boolean {
-  return error instanceof WorkerProgressError && error.code === "MISSING_DEPENDENCY";
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "../../ports/clock.js";
 import type { Log } from "../../ports/log.js";
 
-/** Options of `redisThrottle` and `redisDedupe`. */
+/** Options of `redisThrottle`, `redisDedupe` and `redisLive`. */
 export interface RedisOptions {
   /**
    * What every key begins with, behind the client's own `keyPrefix`. Reporters of different job tables on one Redis need

@@ -11,7 +11,7 @@ import { taggedKey } from "./tagged-key.js";
  * keeps windows of this process alone, and says so once.
  *
  * The first call waits up to a second (or `timeoutMs`, if longer) for the connection; later ones wait `timeoutMs` at most, and not at all during an
- * outage. `acquire` rejects only with `MISSING_DEPENDENCY`.
+ * outage. `acquire` never rejects: a URL without the package ioredis is an outage, too.
  *
  * @example
  * const reporter = createProgressReporter(db, redisThrottle(redis, { keyPrefix: "renders" }));
