@@ -1,13 +1,17 @@
 import "./resolve-typescript.mjs";
 import { execFileSync, spawnSync } from "node:child_process";
-import type { Machine, Plan, ServerName } from "./server-plan.js";
+import type { BrowserPlan } from "./browser-plan.js";
+import type { Command, Machine, Plan, ServerName } from "./server-plan.js";
 
 const { planServers, serverNames, howToGet } = await import("./server-plan.js");
+const { browserPrograms, howToGetBrowser, planBrowser } = await import("./browser-plan.js");
 const { findRunning, dockerWorks } = await import("./server-search.js");
 const { findProgram, hasPrograms } = await import("./server-programs.js");
 
 try {
-  carryOut(planServers(await lookAround()));
+  const machine = await lookAround();
+  carryOut(planServers(machine));
+  provideBrowser(planBrowser(machine, browserPrograms.some(findProgram)));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
@@ -23,10 +27,7 @@ function carryOut(plan: Plan): void {
       break;
     case "install":
       say(`${plan.missing.join(", ")} missing, no Docker: installing Debian packages`);
-      for (const [program, ...args] of plan.commands) {
-        say([program, ...args].join(" "));
-        execFileSync(program, args, { stdio: "inherit" });
-      }
+      runAll(plan.commands);
       break;
     case "sharedOnly":
       say(`tests that kill a server of their own will fail: no programs of ${plan.missing.join(", ")}, no Docker`);
@@ -34,6 +35,26 @@ function carryOut(plan: Plan): void {
     case "impossible":
       for (const name of plan.missing) console.error(howToGet(name));
       process.exitCode = 1;
+  }
+}
+
+// Without a browser only the tests that need one fail, and say so again: the others are worth running.
+function provideBrowser(plan: BrowserPlan): void {
+  try {
+    if (plan.kind === "install") {
+      say("Chromium missing: installing the Debian package");
+      runAll(plan.commands);
+    }
+    say(plan.kind === "impossible" ? howToGetBrowser : "Chromium: installed");
+  } catch {
+    say(howToGetBrowser);
+  }
+}
+
+function runAll(commands: readonly Command[]): void {
+  for (const [program, ...args] of commands) {
+    say([program, ...args].join(" "));
+    execFileSync(program, args, { stdio: "inherit" });
   }
 }
 

@@ -45,12 +45,13 @@ export function planServers(machine: Machine): Plan {
     const nowhere = missing.filter((name) => !machine.running.has(name));
     return nowhere.length > 0 ? { kind: "impossible", missing: nowhere } : { kind: "sharedOnly", missing };
   }
-  return { kind: "install", missing, commands: installCommands(missing, machine.root === "sudo") };
+  const packages = missing.map((name) => servers[name].package);
+  return { kind: "install", missing, commands: installCommands(packages, machine.root === "sudo") };
 }
 
-function installCommands(missing: readonly ServerName[], sudo: boolean): readonly Command[] {
+/** The commands that install Debian packages. */
+export function installCommands(packages: readonly string[], sudo: boolean): readonly Command[] {
   const env = ["env", "DEBIAN_FRONTEND=noninteractive"];
-  const packages = missing.map((name) => servers[name].package);
   const apt = [["update"], ["install", "-y", "--no-install-recommends", ...packages]];
   return apt.map((args): Command => [...(sudo ? (["sudo", "-n"] as const) : []), ...env, "apt-get", ...args] as never);
 }

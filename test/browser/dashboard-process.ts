@@ -1,0 +1,46 @@
+import { expect } from "vitest";
+import { startWorker } from "../support/child-process.js";
+import { eventually } from "../support/eventually.js";
+import { freePort } from "../support/free-port.js";
+
+/** Where the dashboard and the workers meet. */
+export interface Backstage {
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+}
+
+/** The dashboard's server in a process of its own. */
+export interface DashboardProcess {
+  readonly url: string;
+  readonly port: number;
+  /** As a crash: no connection is ended politely. */
+  kill(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+const server = new URL("../../examples/dashboard/server.ts", import.meta.url);
+
+/** Starts the dashboard, on `port` where one is given, and waits until it answers. */
+export async function startDashboard(backstage: Backstage, port?: number): Promise<DashboardProcess> {
+  const taken = port ?? (await freePort());
+  const url = `http://127.0.0.1:${taken}/`;
+  const { databaseUrl, redisUrl } = backstage;
+  const env = { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, RABBITMQ_URL: "", PORT: String(taken) };
+  const child = await startWorker(server, { env });
+  let ended = "";
+  void child.exit.then(({ stderr }) => {
+    ended = stderr || "without a word";
+  });
+  await eventually(
+    async () => {
+      if (ended === "") expect((await fetch(url)).status).toBe(200);
+    },
+    { timeoutMs: 20_000, everyMs: 50 },
+  );
+  if (ended !== "") throw new Error(`The dashboard ended: ${ended}`);
+  const stop = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    await child.exit;
+  };
+  return { url, port: taken, kill: () => stop("SIGKILL"), [Symbol.asyncDispose]: () => stop("SIGKILL") };
+}
