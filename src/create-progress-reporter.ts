@@ -5,7 +5,7 @@ import { memoryLive } from "./adapters/memory/memory-live.js";
 import { memoryThrottle } from "./adapters/memory/memory-throttle.js";
 import { isPostgresSource, type PostgresSource, postgresStorage } from "./adapters/postgres/index.js";
 import { isRabbitmqSource, type RabbitmqSource, rabbitmqPublisher } from "./adapters/rabbitmq/index.js";
-import { isRedisSource, type RedisSource, redisDedupe, redisThrottle } from "./adapters/redis/index.js";
+import { isRedisSource, type RedisSource, redisDedupe, redisLive, redisThrottle } from "./adapters/redis/index.js";
 import type { BackoffPolicy } from "./domain/backoff.js";
 import { createEngine } from "./engine/create-engine.js";
 import { DirectDelivery } from "./engine/direct-delivery.js";
@@ -68,7 +68,7 @@ export function createProgressReporter(
   const { engine, reader, hub } = createEngine({
     storage,
     throttle,
-    live: liveOf(own),
+    live: liveOf(redis, parsed, own),
     delivery,
     clock,
     log,
@@ -101,8 +101,8 @@ function throttleOf(redis: RedisArgument | null | undefined, options: ParsedOpti
   throw unknownArgument("redis", redis, "an ioredis Redis or Cluster, a redis:// URL or a ThrottleAdapter");
 }
 
-function liveOf(own: Own): LiveAdapter {
-  return own(memoryLive());
+function liveOf(redis: RedisArgument | null | undefined, options: ParsedOptions, own: Own): LiveAdapter {
+  return own(isRedisSource(redis) ? redisLive(redis, { log: options.log, ...options.redis }) : memoryLive());
 }
 
 function publisherOf(

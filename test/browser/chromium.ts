@@ -1,6 +1,6 @@
 import { type Browser, chromium, type Page } from "playwright-core";
-import { browserPrograms, howToGetBrowser } from "../support/browser-plan.js";
 import { findProgram } from "../support/server-programs.js";
+import { chromium as chromiumTool, howToGetTool } from "../support/tool-plan.js";
 
 // A browser in a test asks nobody outside for updates, and a container has no user namespaces for its sandbox.
 const args = [
@@ -15,8 +15,8 @@ const args = [
 
 /** Starts a headless Chromium. @throws Error that says how to get one, where there is none */
 export async function startChromium(): Promise<Browser> {
-  const executablePath = browserPrograms.map(findProgram).find((path) => path !== null);
-  if (executablePath === undefined) throw new Error(howToGetBrowser);
+  const executablePath = chromiumTool.programs.map(findProgram).find((path) => path !== null);
+  if (executablePath === undefined) throw new Error(howToGetTool(chromiumTool));
   return chromium.launch({ executablePath, args });
 }
 

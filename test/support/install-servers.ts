@@ -1,17 +1,17 @@
 import "./resolve-typescript.mjs";
 import { execFileSync, spawnSync } from "node:child_process";
-import type { BrowserPlan } from "./browser-plan.js";
 import type { Command, Machine, Plan, ServerName } from "./server-plan.js";
+import type { Tool } from "./tool-plan.js";
 
 const { planServers, serverNames, howToGet } = await import("./server-plan.js");
-const { browserPrograms, howToGetBrowser, planBrowser } = await import("./browser-plan.js");
+const { amqpConsume, chromium, howToGetTool, planTool } = await import("./tool-plan.js");
 const { findRunning, dockerWorks } = await import("./server-search.js");
 const { findProgram, hasPrograms } = await import("./server-programs.js");
 
 try {
   const machine = await lookAround();
   carryOut(planServers(machine));
-  provideBrowser(planBrowser(machine, browserPrograms.some(findProgram)));
+  for (const tool of [chromium, amqpConsume]) provide(tool, machine);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
@@ -38,16 +38,17 @@ function carryOut(plan: Plan): void {
   }
 }
 
-// Without a browser only the tests that need one fail, and say so again: the others are worth running.
-function provideBrowser(plan: BrowserPlan): void {
+// Without a tool only the tests that need it fail, and say so again: the others are worth running.
+function provide(tool: Tool, machine: Machine): void {
+  const plan = planTool(tool, machine, tool.programs.some(findProgram));
   try {
     if (plan.kind === "install") {
-      say("Chromium missing: installing the Debian package");
+      say(`${tool.name} missing: installing the Debian package`);
       runAll(plan.commands);
     }
-    say(plan.kind === "impossible" ? howToGetBrowser : "Chromium: installed");
+    say(plan.kind === "impossible" ? howToGetTool(tool) : `${tool.name}: installed`);
   } catch {
-    say(howToGetBrowser);
+    say(howToGetTool(tool));
   }
 }
 

@@ -1,0 +1,39 @@
+import { type Command, installCommands, type Machine } from "./server-plan.js";
+
+/** A program besides the servers that some tests need. */
+export interface Tool {
+  readonly name: string;
+  /** The names of the program, Debian's first. */
+  readonly programs: readonly string[];
+  readonly debianPackage: string;
+}
+
+export const chromium: Tool = {
+  name: "Chromium",
+  programs: ["chromium", "chromium-browser", "google-chrome"],
+  debianPackage: "chromium",
+};
+
+export const amqpConsume: Tool = {
+  name: "amqp-consume",
+  programs: ["amqp-consume"],
+  debianPackage: "amqp-tools",
+};
+
+/** The sentence that says how to get a tool. */
+export function howToGetTool({ name, debianPackage }: Tool): string {
+  return `No ${name} can be had: install it (Debian: apt-get install ${debianPackage})`;
+}
+
+/** What to do so that a tool can be had. */
+export type ToolPlan =
+  | { readonly kind: "ready" }
+  | { readonly kind: "install"; readonly commands: readonly Command[] }
+  | { readonly kind: "impossible" };
+
+/** Decides what to do; does nothing itself. */
+export function planTool(tool: Tool, { apt, root }: Pick<Machine, "apt" | "root">, installed: boolean): ToolPlan {
+  if (installed) return { kind: "ready" };
+  if (!apt || root === "no") return { kind: "impossible" };
+  return { kind: "install", commands: installCommands([tool.debianPackage], root === "sudo") };
+}
