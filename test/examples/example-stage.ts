@@ -15,9 +15,9 @@ export interface ExampleStage {
   /** The events of one job as `status progress`, in order of arrival. */
   told(jobId: string): readonly string[];
   /** Starts `examples/<file>` in a process of its own. */
-  start(file: string, args?: readonly string[], env?: Readonly<Record<string, string>>): Promise<WorkerProcess>;
+  start(file: string, args?: readonly string[], env?: NodeJS.ProcessEnv): Promise<WorkerProcess>;
   /** Runs `examples/<file>` to its end. */
-  run(file: string, args?: readonly string[], env?: Readonly<Record<string, string>>): Promise<WorkerExit>;
+  run(file: string, args?: readonly string[], env?: NodeJS.ProcessEnv): Promise<WorkerExit>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -62,6 +62,9 @@ export async function openExampleStage(): Promise<ExampleStage> {
     },
   };
 }
+
+/** For what several processes take part in, on a machine that may be busy. */
+export const patience = { timeoutMs: 60_000, everyMs: 50 } as const;
 
 /** Hides the servers that the tests themselves were told of. */
 export const noServers = { DATABASE_URL: undefined, REDIS_URL: undefined, RABBITMQ_URL: undefined } as const;
