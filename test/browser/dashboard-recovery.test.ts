@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { eventually } from "../support/eventually.js";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openRecordedPage, startChromium, valuesOf } from "./chromium.js";
 import { startDashboard } from "./dashboard-process.js";
 import { openScene, type Scene } from "./scene.js";
+import { browserTestMs, untilShown } from "./until-shown.js";
+
+vi.setConfig({ testTimeout: browserTestMs });
 
 let browser: Browser;
 let scene: Scene;
@@ -28,22 +30,22 @@ test("the page of a killed server recovers by itself, and no bar goes backwards"
   const { page } = recorded;
   const bar = page.getByRole("progressbar", { name: `model ${job}` });
   const value = async () => Number(await bar.getAttribute("aria-valuenow"));
-  await eventually(async () => expect(await value()).toBeGreaterThan(5));
+  await untilShown(async () => expect(await value()).toBeGreaterThan(5));
   await page.evaluate("window.neverReloaded = true");
 
   await killed.kill();
   const connection = page.locator("#connection");
-  await eventually(async () => expect(await connection.textContent()).toMatch(/^Connection lost/));
+  await untilShown(async () => expect(await connection.textContent()).toMatch(/^Connection lost/));
   await page.getByRole("button", { name: `Cancel model ${job}` }).click();
   const problem = page.locator(".problem");
-  await eventually(async () => expect(await problem.textContent()).toBe("Not cancelled: the server is out of reach"));
+  await untilShown(async () => expect(await problem.textContent()).toBe("Not cancelled: the server is out of reach"));
   const bornMeanwhile = await scene.job("render");
 
   await using _restarted = await startDashboard(scene, killed.port);
-  await eventually(async () => expect(await connection.textContent()).toBe("Live"));
+  await untilShown(async () => expect(await connection.textContent()).toBe("Live"));
   await page.locator(`#active #job-${bornMeanwhile}`).waitFor();
   worker.tell({ kind: "report", percent: 80 });
-  await eventually(async () => expect(await value()).toBe(80));
+  await untilShown(async () => expect(await value()).toBe(80));
   worker.tell({ kind: "complete" });
   await page.locator(`#over #job-${job}`).waitFor();
   const values = valuesOf(await recorded.shown(), `model ${job}`);
@@ -66,7 +68,7 @@ test("a page that a proxy answered with 502 meanwhile recovers too", async () =>
     response.writeHead(502).end();
   }).listen(killed.port, "127.0.0.1");
   await once(proxy, "listening");
-  await eventually(() => expect(asked).toBeGreaterThanOrEqual(2));
+  await untilShown(() => expect(asked).toBeGreaterThanOrEqual(2));
   proxy.close();
   proxy.closeAllConnections();
   await once(proxy, "close");
@@ -74,5 +76,5 @@ test("a page that a proxy answered with 502 meanwhile recovers too", async () =>
   const worker = await scene.worker(job);
   worker.tell({ kind: "report", percent: 30 });
   const bar = page.getByRole("progressbar", { name: `model ${job}` });
-  await eventually(async () => expect(await bar.getAttribute("aria-valuenow")).toBe("30"));
+  await untilShown(async () => expect(await bar.getAttribute("aria-valuenow")).toBe("30"));
 });

@@ -1,9 +1,11 @@
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { eventually } from "../support/eventually.js";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openRecordedPage, startChromium, valuesOf } from "./chromium.js";
 import { type DashboardProcess, startDashboard } from "./dashboard-process.js";
 import { openScene, type Scene } from "./scene.js";
+import { browserTestMs, untilShown } from "./until-shown.js";
+
+vi.setConfig({ testTimeout: browserTestMs });
 
 let browser: Browser;
 let scene: Scene;
@@ -65,7 +67,7 @@ test("a bar has a name, its bounds, its value, and says in words what the eye se
   expect(await bar.getAttribute("aria-valuetext")).toBe("0 %, pending");
   const worker = await scene.worker(job);
   worker.tell({ kind: "report", percent: 37.5, step: "meshing", message: "Half of the left wing" });
-  await eventually(async () => expect(await bar.getAttribute("aria-valuenow")).toBe("37"));
+  await untilShown(async () => expect(await bar.getAttribute("aria-valuenow")).toBe("37"));
   expect(await bar.getAttribute("aria-valuemin")).toBe("0");
   expect(await bar.getAttribute("aria-valuemax")).toBe("100");
   expect(await bar.getAttribute("aria-valuetext")).toMatch(/^37 %, meshing/);
@@ -74,7 +76,7 @@ test("a bar has a name, its bounds, its value, and says in words what the eye se
   expect(await textOf(page, job, ".message")).toBe("Half of the left wing");
   expect(await textOf(page, job, ".status")).toBe("running");
   const [track, fill] = await Promise.all([bar.boundingBox(), bar.locator("div").boundingBox()]);
-  await eventually(async () => {
+  await untilShown(async () => {
     const width = (await bar.locator("div").boundingBox())?.width ?? 0;
     expect(width / (track?.width ?? 0)).toBeCloseTo(0.375, 1);
   });
@@ -88,7 +90,7 @@ test("the cancel button ends a running worker, and its progress stays where it w
   worker.tell({ kind: "workTo", percent: 99, everyMs: 200 });
   await using recorded = await openRecordedPage(browser, dashboard.url);
   const { page } = recorded;
-  await eventually(async () => expect(await shownValue(page, job)).toBeGreaterThanOrEqual(40));
+  await untilShown(async () => expect(await shownValue(page, job)).toBeGreaterThanOrEqual(40));
   await cancelOf(page, job).click();
   expect(await worker.ended).toBe("AbortError");
   const row = await scene.row(job);
@@ -120,7 +122,7 @@ test("a job is found and cancelled with the keyboard alone, the focus is kept an
   await page.locator(`#over #job-${job}`).waitFor();
   expect(await focused()).toBe(`model ${job}`);
   const news = page.locator("[aria-live=polite]");
-  await eventually(async () => expect(await news.textContent()).toContain(`model ${job}: cancelled`));
+  await untilShown(async () => expect(await news.textContent()).toContain(`model ${job}: cancelled`));
 });
 
 test("a failed job says why, and its next attempt begins at 0 again", async () => {
@@ -131,11 +133,11 @@ test("a failed job says why, and its next attempt begins at 0 again", async () =
   first.tell({ kind: "report", percent: 60 });
   first.tell({ kind: "fail", code: "NO_LICENCE", message: "All seats are taken" });
   expect(await first.ended).toBe("Error");
-  await eventually(async () => expect(await textOf(page, job, ".problem")).toBe("NO_LICENCE: All seats are taken"));
+  await untilShown(async () => expect(await textOf(page, job, ".problem")).toBe("NO_LICENCE: All seats are taken"));
   expect(await textOf(page, job, ".status")).toBe("failed");
   const second = await scene.worker(job);
   second.tell({ kind: "report", percent: 20 });
-  await eventually(async () => expect(await shownValue(page, job)).toBe(20));
+  await untilShown(async () => expect(await shownValue(page, job)).toBe(20));
   expect(await textOf(page, job, ".attempt")).toBe("attempt 2");
   await page.locator(`#active #job-${job}`).waitFor();
   expect(await cardOf(page, job).locator(".problem").isVisible()).toBe(false);
@@ -151,7 +153,7 @@ test("what a worker writes is text, and a narrow window needs no sideways scroll
   for (const width of [360, 320]) {
     await using recorded = await openRecordedPage(browser, dashboard.url, { viewport: { width, height: 640 } });
     const { page } = recorded;
-    await eventually(async () => expect(await textOf(page, job, ".message")).toBe(message));
+    await untilShown(async () => expect(await textOf(page, job, ".message")).toBe(message));
     expect(await page.locator(".job img").count()).toBe(0);
     expect(await page.evaluate<number>("document.documentElement.scrollWidth")).toBe(width);
     const clipped =

@@ -1,11 +1,13 @@
 import { readFile } from "node:fs/promises";
 import type { Browser, Page } from "playwright-core";
 import { build } from "tsup";
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { eventually } from "../support/eventually.js";
+import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { startChromium } from "./chromium.js";
 import { type DashboardProcess, startDashboard } from "./dashboard-process.js";
 import { openScene, type Scene } from "./scene.js";
+import { browserTestMs, untilShown } from "./until-shown.js";
+
+vi.setConfig({ testTimeout: browserTestMs });
 
 let browser: Browser;
 let scene: Scene;
@@ -60,12 +62,12 @@ test.each(["react", "plain"])(
     worker.tell({ kind: "report", percent: 25, step: "meshing" });
     const page = await openPage(`${kind} ${job}`);
     const shown = () => page.locator("output").textContent();
-    await eventually(async () => expect(await shown()).toBe("running 25 meshing"));
+    await untilShown(async () => expect(await shown()).toBe("running 25 meshing"));
     worker.tell({ kind: "report", percent: 75, step: "writing" });
-    await eventually(async () => expect(await shown()).toBe("running 75 writing"));
+    await untilShown(async () => expect(await shown()).toBe("running 75 writing"));
     worker.tell({ kind: "complete" });
-    await eventually(async () => expect(await shown()).toBe("completed 100 writing"));
-    await eventually(async () => expect(await page.evaluate("window.openSources()")).toBe(0));
+    await untilShown(async () => expect(await shown()).toBe("completed 100 writing"));
+    await untilShown(async () => expect(await page.evaluate("window.openSources()")).toBe(0));
     await page.close();
   },
 );
@@ -73,11 +75,20 @@ test.each(["react", "plain"])(
 test("react: another job's state is never shown for the one asked for, and its stream is closed", async () => {
   const [first, second] = [await scene.job(), await scene.job()];
   const page = await openPage(`react ${first}`);
-  await eventually(async () => expect(await page.locator("output").textContent()).toBe("pending 0 "));
+  await untilShown(async () => expect(await page.locator("output").textContent()).toBe("pending 0 "));
   expect(await page.evaluate<string>(`window.showJob(${JSON.stringify(second)})`)).toBe("waiting");
-  await eventually(async () => expect(await page.locator("output").textContent()).toBe("pending 0 "));
+  await untilShown(async () => expect(await page.locator("output").textContent()).toBe("pending 0 "));
   expect(await page.evaluate("window.openSources()")).toBe(1);
   await page.evaluate("window.leave()");
   expect(await page.evaluate("window.openSources()")).toBe(0);
   await page.close();
+});
+
+test.each(["use-job.js", "watch-job.js"])("docs/browser.md shows %s as it is tested here", async (file) => {
+  const [page, code] = await Promise.all(
+    [`docs/browser.md`, `examples/hooks/${file}`].map((path) =>
+      readFile(new URL(`../../${path}`, import.meta.url), "utf8"),
+    ),
+  );
+  expect(page).toContain(`\`\`\`js\n${code}\`\`\``);
 });
