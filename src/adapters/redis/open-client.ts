@@ -46,7 +46,8 @@ export function openNode(cluster: RedisClusterClient): RedisClient {
   const masters = cluster.nodes("master");
   const master = masters[Math.floor(Math.random() * masters.length)];
   if (master === undefined) throw new Error("the cluster has no master");
-  const client = master.duplicate(failFast);
+  // The nodes of a Cluster know nothing of its prefix.
+  const client = master.duplicate({ ...failFast, keyPrefix: cluster.options.keyPrefix });
   letProcessEnd(client);
   return client;
 }
