@@ -77,7 +77,7 @@ async function workThrough({ steps, pieceMs, failsAt }: Recipe, job: JobHandle):
     const isLast = step === steps.at(-1)?.[0];
     for (let piece = 1; piece <= pieces; piece++, done++) {
       if (isLast && piece === failsAt)
-        throw Object.assign(new Error(`Row ${piece * 250} has no price`), { code: "BAD_ROW" });
+        throw Object.assign(new Error(`Row ${(piece * 250).toLocaleString("en")} has no price`), { code: "BAD_ROW" });
       void job.progress((done / all) * 100, step, message(piece, pieces));
       await sleep(pieceMs * (0.5 + Math.random()), undefined, { signal: job.signal });
     }

@@ -78,3 +78,31 @@ test("a page that a proxy answered with 502 meanwhile recovers too", async () =>
   const bar = page.getByRole("progressbar", { name: `model ${job}` });
   await untilShown(async () => expect(await bar.getAttribute("aria-valuenow")).toBe("30"));
 });
+
+test("a state older than the one shown changes nothing, and a new attempt begins again", async () => {
+  await using dashboard = await startDashboard(scene);
+  await using recorded = await openRecordedPage(browser, "about:blank");
+  const { page } = recorded;
+  const state = (attempts: number, percent: number, status = "running") => {
+    const progress = { percent, step: "meshing", message: null, updated_at: null };
+    return `event: job\ndata: ${JSON.stringify({ id: 7, type: "model", status, progress, attempts })}\n\n`;
+  };
+  // Each connection is lost after its states, as when a server dies; the next one knows only what was stored by then.
+  const connections = [
+    [state(1, 50)],
+    [state(1, 30), state(1, 60), state(1, 60, "failed"), state(1, 55)],
+    [state(2, 10), state(1, 70)],
+  ];
+  await page.route("**/jobs/events", (route) => {
+    const states = connections.shift() ?? [];
+    return route.fulfill({ contentType: "text/event-stream", body: `retry: 10\n\n${states.join("")}` });
+  });
+  await page.goto(dashboard.url);
+  await untilShown(async () => expect(await page.locator(".attempt").textContent()).toBe("attempt 2"));
+  const shown = await recorded.shown();
+  expect(shown.map(({ attempt, status, value }) => `${attempt} ${status} ${value}`.trim())).toEqual([
+    "running 50",
+    "failed 60",
+    "attempt 2 running 10",
+  ]);
+});
