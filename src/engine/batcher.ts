@@ -1,6 +1,8 @@
 import { type BackoffPolicy, backoffMs } from "../domain/backoff.js";
+import type { Change, Command } from "../domain/command.js";
 import { isRetryable, WorkerProgressError } from "../domain/errors.js";
 import { canonicalJobId, type JobIdType } from "../domain/job-id.js";
+import type { JobSnapshot } from "../domain/job-snapshot.js";
 import { isTerminal } from "../domain/job-status.js";
 import type { ProgressResult } from "../domain/progress-result.js";
 import { coalesce, type ProgressUpdate } from "../domain/progress-update.js";
@@ -426,7 +428,7 @@ export class Batcher {
       const { job } = result;
       slot.refusal = null;
       if (task.command.change.kind === "start") this.#begun(slot, job.attempt);
-      if (isTerminal(job.status)) this.#ended(slot, task.command.fence);
+      if (isTerminal(job.status)) this.#ended(slot, task.command, job);
       // A finished job refuses every percent: let the storage say so.
       this.#stored(slot, isTerminal(job.status) ? 0 : job.progress);
       observe(slot);
@@ -449,8 +451,9 @@ export class Batcher {
     slot.lastActive = slot.lastWrite;
   }
 
-  #ended(slot: Slot, fence: number | null): void {
+  #ended(slot: Slot, { change, fence }: Command, job: JobSnapshot): void {
     if (slot.signal === null) slot.attempt = null;
+    else if (!isByWorker(change)) endedByOthers(slot, job);
     else if (fence === slot.signal.attempt) slot.signal.end();
   }
 
@@ -536,6 +539,17 @@ function settleChange(slot: Slot, item: Extract<LaneItem, { kind: "change" }>, r
 /** Tells the attempt's signal what the stored row said. */
 function observe(slot: Slot): void {
   if (slot.known?.cancelRequested && slot.attempt === slot.signal?.attempt) slot.signal?.abort(cancelled(slot.key));
+}
+
+function isByWorker({ kind }: Change): boolean {
+  return kind !== "requestCancel" && kind !== "expire";
+}
+
+/** Tells a worker of this process that somebody else ended its job, as its next write would. */
+function endedByOthers(slot: Slot, { status, attempt }: JobSnapshot): void {
+  if (slot.signal?.attempt !== attempt) return;
+  const message = `Job "${slot.key}" is ${status} already: somebody else ended it`;
+  slot.signal.abort(new WorkerProgressError("JOB_FINISHED", message, { jobId: slot.key }));
 }
 
 function endsAttempt(error: WorkerProgressError): boolean {

@@ -1,0 +1,142 @@
+import { describe, expect, test } from "vitest";
+import { SimulatedClock } from "../support/simulated-clock.js";
+import { engineOn, withJobs } from "./engine-on.js";
+import { RecordingLive } from "./recording-live.js";
+
+/** A worker's process and one that asks for cancellation. */
+function stage() {
+  const clock = new SimulatedClock();
+  const live = new RecordingLive(clock);
+  const worker = engineOn({ clock, live });
+  const { storage, throttle, publisher } = worker;
+  const other = engineOn({ clock, live, storage, throttle, publisher });
+  const events = (id: string) =>
+    publisher.firstArrivals.map(({ payload }) => payload).filter(({ job_id }) => job_id === id);
+  return { clock, live, storage, worker: worker.reporter, other: other.reporter, log: worker.log, events };
+}
+
+describe("a request to cancel", () => {
+  test.each(["pending", "queued", "retrying"] as const)("cancels a job that is %s at once", async (status) => {
+    const { clock, storage, other, events } = stage();
+    storage.put("a", { status, progress: 30, attempt: 1 });
+    await other.requestCancel("a", "Not needed any more");
+    expect(storage.job("a")).toMatchObject({ status: "cancelled", progress: 30, message: "Not needed any more" });
+    await clock.advance(1_000);
+    expect(events("a")).toMatchObject([{ status: "cancelled", previous_status: status }]);
+  });
+
+  test("fires the signal of a running job's worker in another process at once", async () => {
+    const { clock, storage, worker, other, events } = stage();
+    withJobs(storage, "a", "b");
+    const [job, bystander] = [await worker.startJob("a"), await worker.startJob("b")];
+    await other.requestCancel("a", "Enough");
+    await clock.advance(0);
+    expect(job.signal.reason).toMatchObject({ code: "JOB_CANCELLED", jobId: "a" });
+    expect(() => job.throwIfCancelled()).toThrow("requested");
+    expect(bystander.signal.aborted).toBe(false);
+    expect(storage.job("a")).toMatchObject({ status: "running", cancelRequested: true, message: "Enough" });
+    await clock.advance(1_000);
+    expect(events("a")).toMatchObject([{ status: "running" }]);
+  });
+
+  test("reaches a worker that hears nothing with its next write", async () => {
+    const { clock, live, storage, worker, other } = stage();
+    withJobs(storage, "a");
+    const job = await worker.startJob("a");
+    await job.progress(10);
+    live.deaf = true;
+    await other.requestCancel("a");
+    void job.progress(20);
+    await clock.advance(1_000);
+    expect(job.signal.aborted).toBe(false);
+    await clock.advance(1_000);
+    expect(job.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
+  });
+
+  test("may come from a process that took part in an earlier attempt", async () => {
+    const { clock, storage, worker, other } = stage();
+    withJobs(storage, "a");
+    await other.startJob("a");
+    await other.progress("a", 10);
+    const job = await worker.startJob("a");
+    await other.requestCancel("a");
+    await clock.advance(0);
+    expect(job.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
+    expect(storage.job("a")).toMatchObject({ attempt: 2, cancelRequested: true });
+  });
+
+  test("loses no progress that the process which asks has not written", async () => {
+    const { clock, storage, worker } = stage();
+    withJobs(storage, "a");
+    const job = await worker.startJob("a");
+    await job.progress(10);
+    void job.progress(44);
+    await worker.requestCancel("a");
+    expect(job.signal.aborted).toBe(true);
+    await clock.advance(2_000);
+    expect(storage.job("a")).toMatchObject({ status: "running", progress: 44, cancelRequested: true });
+  });
+
+  test("is refused for a job that is over or not there", async () => {
+    const { storage, other } = stage();
+    storage.put("a", { status: "completed", progress: 100 });
+    await expect(other.requestCancel("a")).rejects.toMatchObject({ code: "JOB_FINISHED" });
+    await expect(other.requestCancel("nobody")).rejects.toMatchObject({ code: "JOB_NOT_FOUND" });
+    await expect(other.requestCancel("a", 7 as never)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
+  test("stays, so that a worker which takes the job over sees it at once", async () => {
+    const { storage, worker, other } = stage();
+    withJobs(storage, "a");
+    await other.startJob("a");
+    await other.requestCancel("a");
+    const job = await worker.startJob("a");
+    expect(job.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
+  });
+
+  test("that cancels a retrying job at once tells the worker that waits in the same process", async () => {
+    const { storage, worker } = stage();
+    withJobs(storage, "a");
+    const job = await worker.startJob("a");
+    await worker.updateStatus("a", "retrying");
+    await worker.requestCancel("a");
+    expect(storage.job("a").status).toBe("cancelled");
+    expect(job.signal.reason).toMatchObject({ code: "JOB_FINISHED" });
+  });
+});
+
+describe("the worker", () => {
+  test("that throws what the signal says ends its job as cancelled, where its progress stands", async () => {
+    const { clock, storage, worker, other, events } = stage();
+    withJobs(storage, "a");
+    const working = worker.run("a", async (job) => {
+      await job.progress(10);
+      void job.progress(37);
+      await new Promise((resolve) => job.signal.addEventListener("abort", resolve));
+      job.throwIfCancelled();
+    });
+    const ended = expect(working).rejects.toMatchObject({ code: "JOB_CANCELLED" });
+    await clock.advance(100);
+    await other.requestCancel("a");
+    await ended;
+    expect(storage.job("a")).toMatchObject({ status: "cancelled", progress: 37 });
+    await clock.advance(1_000);
+    expect(events("a").map(({ status }) => status)).toEqual(["running", "running", "cancelled"]);
+  });
+
+  test("that ignores it completes its job", async () => {
+    const { clock, storage, worker, other } = stage();
+    withJobs(storage, "a");
+    await worker.run("a", async () => {
+      await other.requestCancel("a");
+      await clock.advance(0);
+      return "done all the same";
+    });
+    expect(storage.job("a")).toMatchObject({
+      status: "completed",
+      progress: 100,
+      output: "done all the same",
+      cancelRequested: true,
+    });
+  });
+});

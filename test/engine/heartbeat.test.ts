@@ -1,0 +1,117 @@
+import { describe, expect, test } from "vitest";
+import { SimulatedClock } from "../support/simulated-clock.js";
+import { engineOn, withJobs } from "./engine-on.js";
+import { RecordingLive } from "./recording-live.js";
+
+function stage(options: NonNullable<Parameters<typeof engineOn>[0]>["options"] = {}) {
+  const clock = new SimulatedClock();
+  const live = new RecordingLive(clock);
+  const first = engineOn({ clock, live, options });
+  const { storage, throttle } = first;
+  const second = engineOn({ clock, live, storage, throttle, options });
+  withJobs(storage, "a");
+  const signsOf = (id: string) => storage.writesOf(id).filter(({ write }) => Object.keys(write.set).length === 1);
+  return { clock, live, storage, worker: first.reporter, other: second.reporter, log: first.log, signsOf };
+}
+
+describe("a job whose progress stands still", () => {
+  test("is never silent for longer than heartbeatMs", async () => {
+    const { clock, storage, worker } = stage({ heartbeatMs: 30_000 });
+    const job = await worker.startJob("a");
+    await job.progress(10);
+    let longest = 0;
+    for (let i = 0; i < 300; i++) {
+      await clock.advance(1_000);
+      longest = Math.max(longest, clock.wall() - (storage.job("a").updatedAt as number));
+    }
+    expect(longest).toBeLessThanOrEqual(30_000);
+    expect(storage.writesOf("a").length).toBeLessThanOrEqual(2 + 300 / 15);
+    expect(storage.job("a")).toMatchObject({ status: "running", progress: 10 });
+    expect(storage.outbox.history.length).toBeLessThanOrEqual(2);
+  });
+
+  test("is written at most once a window, whatever heartbeatMs says", async () => {
+    const { clock, storage, worker } = stage({ heartbeatMs: 10, windowMs: 2_000 });
+    await worker.startJob("a");
+    await clock.advance(20_000);
+    const times = storage.writesOf("a").map(({ at }) => at);
+    expect(times.length).toBeGreaterThan(8);
+    for (let i = 2; i < times.length; i++) {
+      expect((times[i] as number) - (times[i - 1] as number)).toBeGreaterThanOrEqual(2_000);
+    }
+  });
+
+  test("keeps the process from ending no longer than a write takes", async () => {
+    const { clock, worker } = stage();
+    await worker.startJob("a");
+    await clock.advance(100_000);
+    expect(clock.holdsProcess()).toBe(false);
+  });
+
+  test("gets its signs again after the storage was away, and no call waits for them", async () => {
+    const { clock, storage, worker, signsOf } = stage({ heartbeatMs: 10_000 });
+    const job = await worker.startJob("a");
+    storage.outage = "STORAGE_UNAVAILABLE";
+    await clock.advance(60_000);
+    storage.outage = null;
+    await clock.advance(22_500);
+    expect(signsOf("a").length).toBeGreaterThanOrEqual(1);
+    expect(await job.progress(10)).toMatchObject({ outcome: "written" });
+  });
+});
+
+describe("no sign of life is written", () => {
+  test("while progress is", async () => {
+    const { clock, worker, signsOf } = stage({ heartbeatMs: 10_000 });
+    const job = await worker.startJob("a");
+    for (let i = 0; i < 60; i++) {
+      void job.progress(i);
+      await clock.advance(1_000);
+    }
+    expect(signsOf("a")).toEqual([]);
+  });
+
+  test("with heartbeatMs false", async () => {
+    const { clock, storage, worker } = stage({ heartbeatMs: false });
+    await worker.startJob("a");
+    await clock.advance(300_000);
+    expect(storage.writesOf("a").length).toBe(1);
+  });
+
+  test("once the job has ended", async () => {
+    const { clock, storage, worker } = stage();
+    const job = await worker.startJob("a");
+    await job.complete();
+    await clock.advance(300_000);
+    expect(storage.writesOf("a").length).toBe(2);
+  });
+
+  test("while the job waits for another worker", async () => {
+    const { clock, storage, worker } = stage();
+    await worker.startJob("a");
+    await worker.updateStatus("a", "queued");
+    await clock.advance(300_000);
+    expect(storage.writesOf("a").length).toBe(2);
+  });
+
+  test("by a worker that was fenced off, whose signal the first try fires", async () => {
+    const { clock, storage, worker, other } = stage({ heartbeatMs: 30_000 });
+    const job = await worker.startJob("a");
+    await other.startJob("a");
+    await clock.advance(30_000);
+    expect(job.signal.reason).toMatchObject({ code: "STALE_ATTEMPT" });
+    const loads = storage.loads.length;
+    await clock.advance(300_000);
+    expect(storage.loads.length).toBe(loads);
+  });
+});
+
+test("a worker that reports nothing and hears nothing learns of a request to cancel from its sign of life", async () => {
+  const { clock, live, worker, other } = stage({ heartbeatMs: 30_000 });
+  live.deaf = true;
+  const job = await worker.startJob("a");
+  await other.requestCancel("a");
+  expect(job.signal.aborted).toBe(false);
+  await clock.advance(30_000);
+  expect(job.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
+});

@@ -1,0 +1,159 @@
+import { describe, expect, test } from "vitest";
+import { SimulatedClock } from "../support/simulated-clock.js";
+import { engineOn, withJobs } from "./engine-on.js";
+import { RecordingLive } from "./recording-live.js";
+
+function feeding(options: Parameters<typeof engineOn>[0] = {}) {
+  const clock = new SimulatedClock();
+  const live = new RecordingLive(clock);
+  return { ...engineOn({ ...options, clock, live }), clock, live };
+}
+
+const percentsOf = (live: RecordingLive, id: string) =>
+  live.messagesOf(id).map((message) => ("progress" in message ? message.progress : null));
+
+/** Monotonic milliseconds of a job's progress messages. */
+const timesOf = (live: RecordingLive, id: string) =>
+  live.rounds.filter(({ messages }) => messages.some((message) => message.jobId === id)).map(({ at }) => at);
+
+describe("what is told of a job", () => {
+  test("is the newest at most every 200 ms, far finer than what is written", async () => {
+    const { reporter, clock, storage, live } = feeding();
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    await clock.advance(200);
+    const before = live.rounds.length;
+    for (let percent = 1; percent <= 50; percent++) {
+      void job.progress(percent);
+      await clock.advance(40);
+    }
+    const times = live.rounds.slice(before).map(({ at }) => at);
+    expect(times.length).toBeGreaterThanOrEqual(9);
+    for (let i = 1; i < times.length; i++) expect((times[i] as number) - (times[i - 1] as number)).toBe(200);
+    const told = percentsOf(live, "a").slice(1) as number[];
+    expect(told).toEqual([...told].sort((x, y) => x - y));
+    expect(storage.writesOf("a").length).toBeLessThanOrEqual(3);
+  });
+
+  test("is no more than that when every report is written at once", async () => {
+    const { reporter, clock, storage, live } = feeding();
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    await clock.advance(200);
+    const [before, writes] = [live.rounds.length, storage.writesOf("a").length];
+    for (let percent = 1; percent <= 50; percent++) {
+      void job.forceProgress(percent);
+      await clock.advance(20);
+    }
+    expect(storage.writesOf("a").length - writes).toBe(50);
+    const times = live.rounds.slice(before).map(({ at }) => at);
+    expect(times.length).toBe(5);
+    for (let i = 1; i < times.length; i++) expect((times[i] as number) - (times[i - 1] as number)).toBe(200);
+  });
+
+  test("is nothing while nothing changes", async () => {
+    const { reporter, clock, storage, live } = feeding({ options: { heartbeatMs: false } });
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    await job.progress(10);
+    void job.progress(20, "solving");
+    await clock.advance(600);
+    const before = live.rounds.length;
+    for (let i = 0; i < 5; i++) {
+      void job.progress(20, "solving");
+      await clock.advance(200);
+    }
+    expect(live.rounds.length).toBe(before);
+    await clock.advance(60_000);
+    // The end of the window stores it once, and says so.
+    expect(live.rounds.length).toBe(before + 1);
+  });
+
+  test("is a change of status at once", async () => {
+    const { reporter, clock, storage, live } = feeding();
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    await job.fail("E", "Broken");
+    expect(live.messagesOf("a")).toMatchObject([
+      { kind: "stored", status: "running", attempt: 1 },
+      { kind: "stored", status: "failed", attempt: 1 },
+    ]);
+    expect(timesOf(live, "a")).toEqual([0, 0]);
+    expect(clock.monotonic()).toBe(0);
+  });
+
+  test("goes on while the storage is away", async () => {
+    const { reporter, clock, storage, live } = feeding();
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    await clock.advance(3_000);
+    storage.outage = "STORAGE_UNAVAILABLE";
+    for (let percent = 1; percent <= 50; percent++) {
+      void job.progress(percent);
+      await clock.advance(100);
+    }
+    expect(percentsOf(live, "a").length).toBeGreaterThanOrEqual(24);
+    expect(percentsOf(live, "a").at(-1)).toBeGreaterThanOrEqual(49);
+  });
+
+  test("is the last progress before the reporter closes", async () => {
+    const { reporter, storage, live } = feeding();
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    await job.progress(10);
+    void job.progress(58);
+    await reporter.close();
+    expect(percentsOf(live, "a").at(-1)).toBe(58);
+  });
+
+  test("keeps the time of the report when a sign of life is stored", async () => {
+    const { reporter, clock, storage, live } = feeding({ options: { heartbeatMs: 10_000 } });
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    await job.progress(10);
+    const reportedAt = clock.wall();
+    await clock.advance(25_000);
+    expect(storage.job("a").updatedAt).toBeGreaterThan(reportedAt);
+    expect(live.messagesOf("a").at(-1)).toMatchObject({ kind: "stored", progress: 10, at: reportedAt });
+  });
+});
+
+test("3,000 jobs share rounds of at most 2,000 messages, in turn", async () => {
+  const { reporter, clock, storage, live } = feeding({ options: { batchSize: 5_000 } });
+  const ids = Array.from({ length: 3_000 }, (_, i) => `job ${i}`);
+  withJobs(storage, ...ids);
+  for (const id of ids) void reporter.progress(id, 1);
+  await clock.advance(800);
+  const before = live.rounds.length;
+  for (let tick = 2; tick < 5; tick++) {
+    for (const id of ids) void reporter.progress(id, tick);
+    await clock.advance(200);
+  }
+  const rounds = live.rounds.slice(before).map(({ messages }) => messages);
+  expect(rounds.map((messages) => messages.length)).toEqual([2_000, 2_000, 2_000]);
+  const counts = new Map<string, number>();
+  for (const { jobId } of rounds.flat()) counts.set(jobId, (counts.get(jobId) ?? 0) + 1);
+  expect([counts.size, Math.min(...counts.values()), Math.max(...counts.values())]).toEqual([3_000, 2, 2]);
+}, 60_000);
+
+test("what waits behind a slow server is replaced by what is newer", async () => {
+  const { reporter, clock, storage, live } = feeding();
+  withJobs(storage, "a");
+  const job = await reporter.startJob("a");
+  await clock.advance(200);
+  const held = Promise.withResolvers<void>();
+  const publish = live.publish.bind(live);
+  live.publish = async (messages) => {
+    await publish(messages);
+    await held.promise;
+  };
+  const before = percentsOf(live, "a").length;
+  for (let percent = 1; percent <= 20; percent++) {
+    void job.progress(percent);
+    await clock.advance(100);
+  }
+  held.resolve();
+  await clock.advance(200);
+  expect(percentsOf(live, "a").slice(before)).toHaveLength(2);
+  expect(percentsOf(live, "a").at(-1)).toBe(20);
+});
