@@ -20,6 +20,12 @@ type Order =
   | { readonly kind: "load"; readonly port: number; readonly path: string }
   | { readonly kind: "sleep"; readonly port: number; readonly path: string; readonly sleepers: number };
 
+interface Load {
+  readonly perSecond: number;
+  /** All requests, those of warming up too. */
+  readonly done: number;
+}
+
 const view: JobView = {
   id: 1,
   type: "model",
@@ -62,16 +68,21 @@ async function measure(): Promise<void> {
   const path = `/api/v1/jobs/${id}`;
   const client = fork(import.meta.filename);
   const counts = new Map<string, number[]>();
+  const costs = new Map<string, number[]>();
   for (let round = 0; round < rounds; round++) {
     for (const [name, listener] of Object.entries(listeners)) {
-      const perSecond = await withServer(listener, (port) => ask<number>(client, { kind: "load", port, path }));
-      counts.set(name, [...(counts.get(name) ?? []), perSecond]);
+      const before = process.cpuUsage();
+      const { perSecond, done } = await withServer(listener, (port) => ask<Load>(client, { kind: "load", port, path }));
+      const { user, system } = process.cpuUsage(before);
+      note(counts, name, perSecond);
+      note(costs, name, (user + system) / done);
     }
   }
   const base = median(counts.get("bare node:http, a constant"));
-  console.log("| GET of a job | requests/s | of bare |\n|---|---|---|");
+  console.log("| GET of a job | requests/s | of bare | CPU a request |\n|---|---|---|---|");
   for (const [name, each] of counts) {
-    console.log(`| ${name} | ${Math.round(median(each))} | ${((median(each) / base) * 100).toFixed(0)} % |`);
+    const share = ((median(each) / base) * 100).toFixed(0);
+    console.log(`| ${name} | ${Math.round(median(each))} | ${share} % | ${median(costs.get(name)).toFixed(0)} µs |`);
   }
   console.log(
     "\n| clients that never read | bytes a state | states sent to each | heap each | buffers each |\n|---|---|---|---|---|",
@@ -99,16 +110,14 @@ async function measureSleepers(client: ChildProcess, path: string, sleepers: num
   };
   const handler = toNodeHandler(createJobHandler(source, { authorize: () => true }));
   await withServer(handler, async (port, server) => {
-    gc?.();
-    const before = process.memoryUsage();
+    const before = await settledMemory();
     await ask<string>(client, { kind: "sleep", port, path: `${path}/events`, sleepers });
     let seen = -1;
     while (sent !== seen || sent < sleepers) {
       seen = sent;
       await sleep(500);
     }
-    gc?.();
-    const after = process.memoryUsage();
+    const after = await settledMemory();
     const open = await new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));
     const each = (now: number, then: number) => ((now - then) / 1_024 / open).toFixed(1);
     console.log(
@@ -116,6 +125,15 @@ async function measureSleepers(client: ChildProcess, path: string, sleepers: num
         `| ${each(after.arrayBuffers, before.arrayBuffers)} kB |`,
     );
   });
+}
+
+// What a collection frees of buffers is counted only in a later turn.
+async function settledMemory(): Promise<NodeJS.MemoryUsage> {
+  for (let i = 0; i < 3; i++) {
+    gc?.();
+    await sleep(50);
+  }
+  return process.memoryUsage();
 }
 
 async function* endless(job: JobView): AsyncGenerator<JobView, void, undefined> {
@@ -161,13 +179,13 @@ async function load({ port, path }: Order): Promise<void> {
   };
   const all = () => Promise.all(Array.from({ length: connections }, keepBusy));
   await all();
-  done = 0;
+  const warm = done;
   const start = performance.now();
   until = start + roundMs;
   await all();
-  const perSecond = (done / (performance.now() - start)) * 1_000;
+  const perSecond = ((done - warm) / (performance.now() - start)) * 1_000;
   agent.destroy();
-  process.send?.(perSecond);
+  process.send?.({ perSecond, done } satisfies Load);
 }
 
 /** Opens streams and never reads from them. */
@@ -181,6 +199,10 @@ async function sleepOn({ port, path, sleepers }: Extract<Order, { kind: "sleep" 
   });
   await Promise.all(opened);
   process.send?.("open");
+}
+
+function note(into: Map<string, number[]>, name: string, value: number): void {
+  into.set(name, [...(into.get(name) ?? []), value]);
 }
 
 function median(values: readonly number[] = []): number {

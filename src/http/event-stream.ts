@@ -23,7 +23,7 @@ const headers = {
 /**
  * Follows a job for as long as the client listens. 204, which ends a browser's reconnecting, when it has seen the end.
  *
- * @throws what `watch` throws before the first state
+ * @throws {STORAGE_UNAVAILABLE} when there is no first state within ten seconds, and what `watch` throws before it
  */
 export async function eventStream(
   source: JobSource,
@@ -32,6 +32,8 @@ export async function eventStream(
   options: EventStreamOptions,
 ): Promise<Response> {
   const ending = new AbortController();
+  const unavailable = (reason: string) =>
+    new WorkerProgressError("STORAGE_UNAVAILABLE", `Cannot watch job "${jobId}": ${reason}`, { jobId });
   const states = source.watch(jobId, { signal: ending.signal });
   const stop = () => {
     request.signal.removeEventListener("abort", stop);
@@ -42,9 +44,8 @@ export async function eventStream(
   request.signal.addEventListener("abort", stop);
   if (request.signal.aborted) stop();
   try {
-    const first = await within(states.next(), firstStateMs);
-    if (first.done)
-      throw new WorkerProgressError("STORAGE_UNAVAILABLE", `Watching job "${jobId}" ended before it began`);
+    const first = await within(states.next(), firstStateMs, unavailable);
+    if (first.done) throw unavailable("watching ended before it began");
     const lastEventId = request.headers.get("last-event-id");
     if (isTerminal(first.value.status) && eventId(first.value) === lastEventId) {
       stop();

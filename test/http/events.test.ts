@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { WorkerProgressError } from "../../src/domain/errors.js";
 import { eventually } from "../support/eventually.js";
 import { ask, bodyOf, eventsOf, percentsOf, type ReceivedEvent } from "./ask.js";
@@ -182,4 +182,32 @@ test("a missing job has no stream", async () => {
   const response = await ask(checkedHandler(source), "5/events");
   expect([response.status, (await bodyOf(response)).code]).toEqual([404, "JOB_NOT_FOUND"]);
   expect(source.watching).toBe(0);
+});
+
+test("a stream whose first state does not come is given up, and the watch with it", async () => {
+  vi.useFakeTimers();
+  try {
+    const source = new FakeJobs();
+    const returned = vi.fn();
+    source.watch = async function* (_, { signal } = {}) {
+      await new Promise((resolve) => signal?.addEventListener("abort", resolve));
+      returned();
+      yield* [];
+    };
+    const answer = ask(checkedHandler(source), "123/events");
+    await vi.advanceTimersByTimeAsync(10_000);
+    const response = await answer;
+    expect([response.status, (await bodyOf(response)).code]).toEqual([503, "STORAGE_UNAVAILABLE"]);
+    await vi.waitFor(() => expect(returned).toHaveBeenCalled());
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("a reporter that closes answers a new watch 503", async () => {
+  const source = new FakeJobs();
+  source.watch = async function* () {
+    yield* [];
+  };
+  expect((await ask(checkedHandler(source), "123/events")).status).toBe(503);
 });
