@@ -72,13 +72,18 @@ test("using an adapter whose client is not installed says which package to insta
 import { createProgressReporter } from "worker-progress";
 import { postgresStorage } from "worker-progress/postgres";
 import { rabbitmqPublisher } from "worker-progress/rabbitmq";
-import { redisDedupe, redisThrottle } from "worker-progress/redis";
+import { redisDedupe, redisLive, redisThrottle } from "worker-progress/redis";
 
+// Redis is never needed: its adapters warn at once and go on without.
+const warns = (open) => new Promise((_, reject) => {
+  open({ log: { warn: (_, { reason }) => reject({ code: "warned", message: reason }) } });
+});
 const uses = {
   "a postgres URL": () => postgresStorage("postgres://nobody@127.0.0.1:1/none").prepare(),
   "an embedded database": () => postgresStorage("memory://").prepare(),
-  "a redis URL": () => redisThrottle("redis://127.0.0.1:1").acquire(["job"], 1000),
-  "a redis URL for deduplication": () => redisDedupe("redis://127.0.0.1:1").mark(["event"], 1000),
+  "a redis URL": () => warns((options) => redisThrottle("redis://127.0.0.1:1", options)),
+  "a redis URL for deduplication": () => warns((options) => redisDedupe("redis://127.0.0.1:1", options)),
+  "a redis URL for live updates": () => warns((options) => redisLive("redis://127.0.0.1:1", options)),
   "an amqp URL": () => rabbitmqPublisher("amqp://127.0.0.1:1").setup(),
   "a reporter on a postgres URL": () => createProgressReporter("postgres://nobody@127.0.0.1:1/none").startJob(1),
   "an embedded reporter": () => createProgressReporter().createJob(),
@@ -97,8 +102,9 @@ process.exit();
   expect(JSON.parse(await consumer.run("missing.mjs", script))).toEqual({
     "a postgres URL": install("pg"),
     "an embedded database": install("@electric-sql/pglite"),
-    "a redis URL": install("ioredis"),
-    "a redis URL for deduplication": install("ioredis"),
+    "a redis URL": ["warned", "npm install ioredis"],
+    "a redis URL for deduplication": ["warned", "npm install ioredis"],
+    "a redis URL for live updates": ["warned", "npm install ioredis"],
     "an amqp URL": install("amqplib"),
     "a reporter on a postgres URL": install("pg"),
     "an embedded reporter": install("@electric-sql/pglite"),
