@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import type { RateLimitOptions } from "../../src/http/rate-limit.js";
 import { eventually } from "../support/eventually.js";
 import { privateRedis, redisUrl, testKeyPrefix } from "../support/servers.js";
+import { tcpProxy } from "../support/tcp-proxy.js";
 import { ask, bodyOf } from "./ask.js";
 import { checkedHandler } from "./checked-handler.js";
 import { FakeJobs, view } from "./fake-jobs.js";
@@ -90,7 +91,7 @@ test("a caller's key of any length takes little room", async () => {
   expect((await redis.keys(`${keyPrefix}*`))[0]?.length).toBeLessThan(200);
 });
 
-test("a Redis that dies or hangs refuses nobody: each process counts for itself, which is said once", async () => {
+test("a Redis that dies refuses nobody: each process counts for itself, which is said once", async () => {
   const server = await privateRedis();
   try {
     const redis = await connected(server.url);
@@ -107,5 +108,22 @@ test("a Redis that dies or hangs refuses nobody: each process counts for itself,
     });
   } finally {
     await server.stop();
+  }
+});
+
+test("a Redis that hangs holds one request of a second up, for timeoutMs", async () => {
+  const proxy = await tcpProxy(redisUrl());
+  try {
+    const redis = await connected(`redis://127.0.0.1:${proxy.port}`);
+    const warnings: string[] = [];
+    const { get } = limited({ ...limit, keyPrefix: testKeyPrefix(), redis, timeoutMs: 50 }, warnings);
+    expect(await statuses(1, () => get("a"))).toEqual([200]);
+    proxy.blackhole();
+    const start = performance.now();
+    expect(await statuses(5, () => get("a"))).toEqual([200, 200, 200, 429, 429]);
+    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(warnings).toEqual(["Rate limits hold per process while Redis is out of reach"]);
+  } finally {
+    await proxy.close();
   }
 });
