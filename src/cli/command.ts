@@ -30,6 +30,8 @@ export interface MigrateCommand {
   readonly database: string | undefined;
   readonly schema: string | undefined;
   readonly outboxTable: string | undefined;
+  /** Whether the library's own job table is made, too; who maps a table of their own needs none. */
+  readonly jobs: boolean;
 }
 
 export interface InitExchangesCommand {

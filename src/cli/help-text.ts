@@ -53,6 +53,7 @@ Options
   --database-url URL         PostgreSQL (also: DATABASE_URL)
   --schema NAME              schema of the tables (default: the search path)
   --outbox-table NAME        table of the events (default: worker_progress_outbox)
+  --no-jobs                  without worker_progress_jobs: for a job table of your own
 ${shared}`,
   "init-exchanges": `worker-progress init-exchanges: declares the exchanges on RabbitMQ
 

@@ -1,4 +1,4 @@
-import { type PostgresStorageOptions, postgresStorage } from "../adapters/postgres/index.js";
+import { legacyJobTable, type PostgresStorageOptions, postgresStorage } from "../adapters/postgres/index.js";
 import type { MigrateCommand } from "./command.js";
 import { present } from "./present.js";
 import type { Screen } from "./screen.js";
@@ -6,8 +6,10 @@ import { serverAddress } from "./server-address.js";
 
 /** Makes the library's own tables, or prints the SQL that makes them without connecting. */
 export async function migrate(command: MigrateCommand, screen: Screen): Promise<void> {
-  const { database, schema, outboxTable } = command;
-  const options: PostgresStorageOptions = present({ schema, outboxTable });
+  const { database, schema, outboxTable, jobs } = command;
+  // Any mapping but the default says that the job table is somebody else's.
+  const table = jobs ? undefined : legacyJobTable;
+  const options: PostgresStorageOptions = present({ schema, outboxTable, table });
   if (database === undefined) {
     const sql = postgresStorage("memory://", options).schema.sql();
     screen.print(

@@ -41,6 +41,7 @@ const flagsOf: Readonly<Record<CommandName, ParseArgsOptionsConfig>> = {
     "database-url": { type: "string" },
     schema: { type: "string" },
     "outbox-table": { type: "string" },
+    "no-jobs": { type: "boolean" },
   },
   "init-exchanges": { ...everyCommand, ...exchangeFlags, "amqp-url": { type: "string" } },
 };
@@ -80,7 +81,8 @@ const commands: Readonly<Record<CommandName, (flags: Flags, environment: Environ
     const print = flags.print === true;
     const database = print ? undefined : databaseUrl(flags, environment);
     if (!print && database === undefined) throw missing("a database", "database-url", "DATABASE_URL");
-    return { name: "migrate", print, database, schema: text(flags.schema), outboxTable: text(flags["outbox-table"]) };
+    const names = { schema: text(flags.schema), outboxTable: text(flags["outbox-table"]) };
+    return { name: "migrate", print, database, ...names, jobs: flags["no-jobs"] !== true };
   },
   "init-exchanges": (flags, environment) => {
     const amqp = amqpUrl(flags, environment);

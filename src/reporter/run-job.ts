@@ -44,7 +44,7 @@ async function endAfter(job: JobHandle, error: unknown, log: Log): Promise<void>
   const { aborted, reason } = job.signal;
   if (isLost(job, error) || (aborted && isLost(job, reason))) return;
   try {
-    if (aborted) await job.cancel(error === reason ? undefined : messageOf(error));
+    if (aborted) await job.cancel(isAbort(error, reason) ? undefined : messageOf(error));
     else await job.fail(codeOf(error), messageOf(error));
   } catch (failure) {
     log.warn(`Job "${job.id}" ended with an error that could not be stored`, { reason: messageOf(failure) });
@@ -61,6 +61,11 @@ const lostJob: ReadonlySet<string> = new Set([
 
 function isLost(job: JobHandle, error: unknown): boolean {
   return error instanceof WorkerProgressError && lostJob.has(error.code) && String(error.jobId) === String(job.id);
+}
+
+/** Whether an error only says that the signal fired, as `throwIfCancelled` and Node's own functions do. */
+function isAbort(error: unknown, reason: unknown): boolean {
+  return error === reason || (error instanceof Error && (error.name === "AbortError" || error.cause === reason));
 }
 
 function codeOf(error: unknown): string {

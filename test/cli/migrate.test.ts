@@ -29,6 +29,12 @@ describe("migrate", () => {
     expect(await tablesIn("reporting")).toEqual(["events_out", "worker_progress_jobs", "worker_progress_relay"]);
   });
 
+  test("--no-jobs makes no job table", async () => {
+    expect(await runProgram(["migrate", "--no-jobs", "--database-url", database.url])).toMatchObject({ code: 0 });
+    expect(await tablesIn("public")).toEqual(["worker_progress_outbox", "worker_progress_relay"]);
+    expect((await runProgram(["migrate", "--no-jobs", "--print"])).stdout).not.toContain("worker_progress_jobs");
+  });
+
   test("--print prints SQL that makes the same tables on a fresh database", async () => {
     const { code, stdout } = await runProgram(["migrate", "--print", "--schema", "printed"]);
     expect(code).toBe(0);
