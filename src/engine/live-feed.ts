@@ -84,16 +84,15 @@ export class LiveFeed {
 
   #nextMessages(): readonly LiveMessage[] {
     const messages: LiveMessage[] = [];
-    for (const [slot, { told, stored }] of [...this.#news]) {
+    for (const [slot, news] of [...this.#news]) {
       if (messages.length >= maxPerRound) break;
       // Deleted and set, a job goes behind those whose turn did not come.
       this.#news.delete(slot);
       const newest = slot.newest();
-      const isDue = stored === null && newest !== null && saysMore(newest, told);
-      const message = isDue ? this.#progressMessage(slot, newest) : null;
-      if (newest !== null) this.#news.set(slot, { told: message === null ? told : newest, stored: null });
-      if (stored !== null) messages.push(this.#storedMessage(stored));
-      else if (message !== null) messages.push(message);
+      const progress = newest === null ? null : this.#progressMessage(slot, newest);
+      if (newest !== null) this.#news.set(slot, { told: progress === null ? null : newest, stored: null });
+      if (news.stored !== null) messages.push(this.#storedMessage(news.stored, progress));
+      else if (newest !== null && progress !== null && saysMore(newest, news.told)) messages.push(progress);
     }
     return messages;
   }
@@ -107,11 +106,20 @@ export class LiveFeed {
     return { kind: "progress", jobId, attempt, progress, step: step ?? null, message: message ?? null, at };
   }
 
-  #storedMessage(job: JobSnapshot): LiveStored {
+  // What was reported while the write was on its way has been told already: the message must not fall behind it.
+  #storedMessage(job: JobSnapshot, unwritten: LiveProgress | null = null): LiveStored {
     const { id: jobId, status, attempt, progress, step, message, rate } = job;
     // A sign of life is no progress: what was reported keeps its own time.
     const at = job.progressAt ?? job.updatedAt ?? this.#options.clock.wall();
-    return { kind: "stored", jobId, status, attempt, progress, step, message, rate, at };
+    const stored: LiveStored = { kind: "stored", jobId, status, attempt, progress, step, message, rate, at };
+    if (unwritten === null || unwritten.attempt !== attempt || unwritten.progress < progress) return stored;
+    return {
+      ...stored,
+      progress: unwritten.progress,
+      step: unwritten.step ?? step,
+      message: unwritten.message ?? message,
+      at: unwritten.at,
+    };
   }
 
   // One round trip at a time; what comes meanwhile goes together into the next.

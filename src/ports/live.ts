@@ -13,7 +13,7 @@ export interface LiveProgress {
   readonly at: number;
 }
 
-/** What the storage holds of a job since a moment ago. */
+/** What the storage holds of a job since a moment ago; progress may be newer, as the job's unwritten progress. */
 export interface LiveStored extends Omit<LiveProgress, "kind"> {
   readonly kind: "stored";
   readonly status: JobStatus;

@@ -118,6 +118,25 @@ describe("what is told of a job", () => {
   });
 });
 
+test("what is told never falls, though a write lands after newer progress was told", async () => {
+  const { reporter, clock, storage, live } = feeding();
+  withJobs(storage, "a");
+  const job = await reporter.startJob("a");
+  await job.progress(10);
+  void job.progress(20);
+  await clock.advance(1_900);
+  storage.gate.close();
+  await clock.advance(200);
+  void job.progress(30);
+  await clock.advance(400);
+  storage.gate.open();
+  await clock.advance(400);
+  expect(storage.job("a").progress).toBe(20);
+  const told = percentsOf(live, "a") as number[];
+  expect(told).toEqual([...told].sort((x, y) => x - y));
+  expect(live.messagesOf("a").at(-1)).toMatchObject({ kind: "stored", progress: 30 });
+});
+
 test("3,000 jobs share rounds of at most 2,000 messages, in turn", async () => {
   const { reporter, clock, storage, live } = feeding({ options: { batchSize: 5_000 } });
   const ids = Array.from({ length: 3_000 }, (_, i) => `job ${i}`);
