@@ -102,7 +102,7 @@ function throttleOf(redis: RedisArgument | null | undefined, options: ParsedOpti
 }
 
 function liveOf(redis: RedisArgument | null | undefined, options: ParsedOptions, own: Own): LiveAdapter {
-  return own(isRedisSource(redis) ? redisLive(redis, { log: options.log, ...options.redis }) : memoryLive());
+  return own(isRedisSource(redis) ? redisLive(redis, { log: options.log, ...options.redis }) : memoryLive({ log: options.log }));
 }
 
 function publisherOf(
