@@ -102,6 +102,7 @@ test("a state older than the one shown changes nothing, and a new attempt begins
   const shown = await recorded.shown();
   expect(shown.map(({ attempt, status, value }) => `${attempt} ${status} ${value}`.trim())).toEqual([
     "running 50",
+    "running 60",
     "failed 60",
     "attempt 2 running 10",
   ]);
