@@ -31,6 +31,8 @@ export class LiveFeed {
   readonly #options: LiveFeedOptions;
   readonly #news = new Map<Slot, News>();
   #cancel: CancelTimer | null = null;
+  /** Monotonic milliseconds; what changes after an idle interval is told at once. */
+  #nextRoundAt = Number.NEGATIVE_INFINITY;
   #sending = false;
   #stopped = false;
   #waiting: LiveMessage[] = [];
@@ -72,11 +74,12 @@ export class LiveFeed {
   }
 
   #schedule(): CancelTimer {
-    const { clock, intervalMs } = this.#options;
-    return clock.schedule(intervalMs, () => this.#round(), false);
+    const { clock } = this.#options;
+    return clock.schedule(Math.max(0, this.#nextRoundAt - clock.monotonic()), () => this.#round(), false);
   }
 
   #round(): void {
+    this.#nextRoundAt = this.#options.clock.monotonic() + this.#options.intervalMs;
     // What was told last is still on its way: a newer value replaces what would only wait behind it.
     if (!this.#sending) this.#send(this.#nextMessages());
     this.#cancel = this.#news.size > 0 ? this.#schedule() : null;

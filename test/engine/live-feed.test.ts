@@ -35,6 +35,18 @@ describe("what is told of a job", () => {
     expect(storage.writesOf("a").length).toBeLessThanOrEqual(3);
   });
 
+  test("is told at once after an idle interval", async () => {
+    const { reporter, clock, storage, live } = feeding();
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    await job.progress(10);
+    await clock.advance(1_000);
+    void job.progress(20);
+    await clock.advance(0);
+    expect(live.messagesOf("a").at(-1)).toMatchObject({ kind: "progress", progress: 20 });
+    expect(storage.job("a").progress).toBe(10);
+  });
+
   test("is no more than that when every report is written at once", async () => {
     const { reporter, clock, storage, live } = feeding();
     withJobs(storage, "a");
@@ -47,7 +59,7 @@ describe("what is told of a job", () => {
     }
     expect(storage.writesOf("a").length - writes).toBe(50);
     const times = live.rounds.slice(before).map(({ at }) => at);
-    expect(times.length).toBe(5);
+    expect(times.length).toBe(6);
     for (let i = 1; i < times.length; i++) expect((times[i] as number) - (times[i - 1] as number)).toBe(200);
   });
 
@@ -142,9 +154,11 @@ test("3,000 jobs share rounds of at most 2,000 messages, in turn", async () => {
   const ids = Array.from({ length: 3_000 }, (_, i) => `job ${i}`);
   withJobs(storage, ...ids);
   for (const id of ids) void reporter.progress(id, 1);
-  await clock.advance(800);
+  await clock.advance(1_000);
+  for (const id of ids) void reporter.progress(id, 2);
+  await clock.advance(100);
   const before = live.rounds.length;
-  for (let tick = 2; tick < 5; tick++) {
+  for (let tick = 3; tick < 6; tick++) {
     for (const id of ids) void reporter.progress(id, tick);
     await clock.advance(200);
   }
