@@ -42,5 +42,5 @@ export class Heartbeat {
 function isRunningHere({ signal, attempt, known }: Slot): boolean {
   const isOurs = signal !== null && !signal.ended && signal.reason === null && signal.attempt === attempt;
   // A job that its worker has put back into the queue waits for another.
-  return isOurs && (known === null || known.status === "running");
+  return isOurs && known?.status !== "pending" && known?.status !== "queued";
 }

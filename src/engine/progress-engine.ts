@@ -161,7 +161,8 @@ export class ProgressEngine {
       cancellations.listen();
       heartbeat?.start();
     }
-    if (change.kind === "requestCancel" && job.cancelRequested) feed.cancellation(job.id);
+    // Also when it is cancelled already: a worker may be waiting to try again.
+    if (change.kind === "requestCancel") feed.cancellation(job.id);
   }
 
   #hasOpenChanges(): boolean {

@@ -105,6 +105,16 @@ describe("a request to cancel", () => {
   });
 });
 
+test("a retrying job that another process cancels tells the worker that waits, at once", async () => {
+  const { clock, storage, worker, other } = stage();
+  withJobs(storage, "a");
+  const job = await worker.startJob("a");
+  await worker.updateStatus("a", "retrying");
+  await other.requestCancel("a");
+  await clock.advance(0);
+  expect(job.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
+});
+
 describe("the worker", () => {
   test("that throws what the signal says ends its job as cancelled, where its progress stands", async () => {
     const { clock, storage, worker, other, events } = stage();
