@@ -102,7 +102,9 @@ function throttleOf(redis: RedisArgument | null | undefined, options: ParsedOpti
 }
 
 function liveOf(redis: RedisArgument | null | undefined, options: ParsedOptions, own: Own): LiveAdapter {
-  return own(isRedisSource(redis) ? redisLive(redis, { log: options.log, ...options.redis }) : memoryLive({ log: options.log }));
+  return own(
+    isRedisSource(redis) ? redisLive(redis, { log: options.log, ...options.redis }) : memoryLive({ log: options.log }),
+  );
 }
 
 function publisherOf(
