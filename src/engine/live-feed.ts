@@ -35,7 +35,8 @@ export class LiveFeed {
   #nextRoundAt = Number.NEGATIVE_INFINITY;
   #sending = false;
   #stopped = false;
-  #waiting: LiveMessage[] = [];
+  #sent: Promise<void> = Promise.resolve();
+  readonly #waiting: LiveMessage[] = [];
 
   constructor(options: LiveFeedOptions) {
     this.#options = options;
@@ -59,12 +60,13 @@ export class LiveFeed {
     this.#send([{ kind: "cancellation", jobId }]);
   }
 
-  /** Tells what is left and nothing after it. */
-  stop(): void {
+  /** Tells what is left and nothing after it. Resolves when it is sent: who closes the connection waits for that. */
+  stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel?.();
     this.#send(this.#nextMessages());
     this.#news.clear();
+    return this.#sent;
   }
 
   #expect(slot: Slot, news: News): void {
@@ -128,17 +130,13 @@ export class LiveFeed {
   // One round trip at a time; what comes meanwhile goes together into the next.
   #send(messages: readonly LiveMessage[]): void {
     for (const message of messages) this.#waiting.push(message);
-    if (this.#sending || this.#waiting.length === 0) return;
+    if (!this.#sending && this.#waiting.length > 0) this.#sent = this.#sendAll();
+  }
+
+  async #sendAll(): Promise<void> {
     this.#sending = true;
-    const batch = this.#waiting;
-    this.#waiting = [];
-    this.#options.live
-      .publish(batch)
-      .catch(() => {})
-      .finally(() => {
-        this.#sending = false;
-        this.#send([]);
-      });
+    while (this.#waiting.length > 0) await this.#options.live.publish(this.#waiting.splice(0)).catch(() => {});
+    this.#sending = false;
   }
 }
 

@@ -10,7 +10,7 @@ import type { Clock } from "../ports/clock.js";
 import type { CallerTransaction } from "../ports/storage.js";
 import type { AttemptSignal } from "./attempt-signal.js";
 import type { Batcher } from "./batcher.js";
-import { settledBy } from "./bounded.js";
+import { bounded, settledBy } from "./bounded.js";
 import type { Cancellations } from "./cancellations.js";
 import { type Committer, commitTask } from "./committer.js";
 import type { EventDelivery } from "./event-delivery.js";
@@ -150,8 +150,10 @@ export class ProgressEngine {
     slots.stop();
     heartbeat?.stop();
     cancellations.stop();
-    feed.stop();
+    const told = feed.stop();
     batcher.stop(slots.values());
+    const left = Math.max(0, deadline - clock.monotonic());
+    await bounded(clock, told, left, () => new Error("late")).catch(() => {});
     return { unwritten: this.#unwritten(), unpublished: !published };
   }
 

@@ -118,6 +118,23 @@ describe("what is told of a job", () => {
     expect(percentsOf(live, "a").at(-1)).toBe(58);
   });
 
+  test("is the end of every job before the reporter closes its connection", async () => {
+    const { reporter, storage, live } = feeding();
+    const ids = Array.from({ length: 100 }, (_, i) => `job ${i}`);
+    withJobs(storage, ...ids);
+    const jobs = await Promise.all(ids.map((id) => reporter.startJob(id)));
+    const publish = live.publish.bind(live);
+    live.publish = async (messages) => {
+      await new Promise(setImmediate);
+      await publish(messages);
+    };
+    await Promise.all(jobs.map((job) => job.complete()));
+    await reporter.close();
+    expect(
+      ids.filter((id) => !live.messagesOf(id).some((last) => "status" in last && last.status === "completed")),
+    ).toEqual([]);
+  });
+
   test("keeps the time of the report when a sign of life is stored", async () => {
     const { reporter, clock, storage, live } = feeding({ options: { heartbeatMs: 10_000 } });
     withJobs(storage, "a");
