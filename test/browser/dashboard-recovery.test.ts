@@ -62,13 +62,15 @@ test("a page that a proxy answered with 502 meanwhile recovers too", async () =>
   const { page } = recorded;
   await page.locator(`#job-${job}`).waitFor();
   await killed.kill();
-  let asked = 0;
+  const askedAt: number[] = [];
   const proxy = createServer((_, response) => {
-    asked++;
+    askedAt.push(performance.now());
     response.writeHead(502).end();
   }).listen(killed.port, "127.0.0.1");
   await once(proxy, "listening");
-  await untilShown(() => expect(asked).toBeGreaterThanOrEqual(2));
+  await untilShown(() => expect(askedAt.length).toBeGreaterThanOrEqual(2));
+  const [first, second] = askedAt as [number, number];
+  expect(second - first, "it waited for half a minute of silence").toBeLessThan(20_000);
   proxy.close();
   proxy.closeAllConnections();
   await once(proxy, "close");
