@@ -1,6 +1,6 @@
 /**
  * What watching costs: the time from `job.progress()` in one process to `watch` in another, with Redis, and what 1,000
- * watchers of 100 jobs cost the database and the memory of their process. Takes about 35 seconds and leaves nothing behind.
+ * watchers of 100 jobs cost the database and the memory of their process. Takes about 30 seconds and leaves nothing behind.
  * Run: npm run bench:watch (DATABASE_URL, REDIS_URL; default those of 127.0.0.1)
  */
 import { type ChildProcess, fork } from "node:child_process";
