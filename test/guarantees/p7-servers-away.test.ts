@@ -38,9 +38,11 @@ test("with Redis killed on the way a process throttles for itself, and says so o
   expect(Math.min(...gaps)).toBeGreaterThanOrEqual(windowMs - jitterMs);
   expect(times.length).toBeGreaterThanOrEqual(5);
   const warnings = loop.messages.flatMap(({ warned }) => warned ?? []).filter((warned) => warned.includes("Redis"));
-  expect(warnings).toEqual(["Redis is out of reach: each process throttles for itself until it answers"]);
+  // Windows and live updates each go without Redis, and each says so once.
+  expect(new Set(warnings).size).toBe(warnings.length);
+  expect(warnings).toContain("Redis is out of reach: each process throttles for itself until it answers");
   loop.kill();
-});
+}, 60_000);
 
 test("with RabbitMQ killed changes are stored, events wait, and all arrive in order when it is back", async () => {
   await using rabbitmq = await privateRabbitmq();
@@ -70,10 +72,10 @@ test("with RabbitMQ killed changes are stored, events wait, and all arrive in or
   const arrivals = () => after.firstArrivals().get(jobId) ?? [];
   await eventually(() => expect(arrivals().filter((id) => id !== stored[0])).toEqual(stored.slice(1)));
   await eventually(async () => expect(await worker.call("health")).toMatchObject({ outbox: { waiting: 0 } }));
-  expect(worker.warnings().filter((warning) => warning.includes("The publisher is"))).toEqual([
-    "The publisher is away: events wait and are tried again",
-    "The publisher is back",
-  ]);
+  const told = () => worker.warnings().filter((warning) => warning.includes("The publisher is"));
+  await eventually(() =>
+    expect(told()).toEqual(["The publisher is away: events wait and are tried again", "The publisher is back"]),
+  );
   await before.close();
   worker.kill();
 }, 90_000);
@@ -103,4 +105,4 @@ test("with the database away progress of a bounded number of jobs is kept, the r
   });
   worker.kill();
   await proxy.close();
-});
+}, 60_000);

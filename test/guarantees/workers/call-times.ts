@@ -6,6 +6,8 @@ import { tell, workerTask } from "./worker-task.js";
 /** Times calls of `progress` that nobody awaits, in rounds, whenever the test asks. */
 export interface CallTimesTask {
   readonly jobIds: readonly string[];
+  /** A job that is reported once, so that its window is free. */
+  readonly freshJobId: string;
   readonly callsPerRound: number;
   readonly rounds: number;
   readonly options: ReporterOptions;
@@ -17,6 +19,8 @@ export interface CallTimesMessage {
   readonly longestMs?: readonly number[];
   /** How many calls had which outcome, with the code of their error. */
   readonly outcomes?: Readonly<Record<string, number>>;
+  /** The outcome of the call on the fresh job. */
+  readonly first?: string;
 }
 
 const { address, task } = workerTask<CallTimesTask>();
@@ -27,6 +31,7 @@ await Promise.all(task.jobIds.map((jobId) => progress(jobId, 0)));
 await tell({ ready: true });
 
 async function measure(): Promise<CallTimesMessage> {
+  const first = nameOf(await progress(task.freshJobId, 50));
   const results: Promise<ProgressResult>[] = [];
   const longestMs: number[] = [];
   for (let round = 0; round < task.rounds; round++) {
@@ -43,8 +48,12 @@ async function measure(): Promise<CallTimesMessage> {
   }
   const outcomes: Record<string, number> = {};
   for (const result of await Promise.all(results)) {
-    const name = "error" in result ? `${result.outcome} ${result.error.code}` : result.outcome;
+    const name = nameOf(result);
     outcomes[name] = (outcomes[name] ?? 0) + 1;
   }
-  return { longestMs, outcomes };
+  return { longestMs, outcomes, first };
+}
+
+function nameOf(result: ProgressResult): string {
+  return "error" in result ? `${result.outcome} ${result.error.code}` : result.outcome;
 }

@@ -22,6 +22,8 @@ export interface TightLoopMessage {
 const { address, task } = workerTask<TightLoopTask>();
 const reporter = reporterOn(address, {
   windowMs: task.windowMs,
+  // A starved machine must not look like a Redis that is away.
+  redis: { timeoutMs: 5_000 },
   log: { warn: (warned) => void tell({ warned }) },
 });
 await waitForGo();
