@@ -69,6 +69,7 @@ test("close() writes what every window still holds", async () => {
 
 test.for<readonly [string, Partial<Stage["address"]>, EndsByItselfTask["end"]]>([
   ["a database URL that simply ends", { redisUrl: null, rabbitmqUrl: null }, "silent"],
+  ["three URLs that simply ends", {}, "silent"],
   ["three URLs that closes the reporter", {}, "closes"],
   ["clients of its own that closes the reporter and them", {}, "closes its clients"],
 ])("a script with %s exits and has its last value stored", async ([, instead, end]) => {
