@@ -2,16 +2,26 @@ import { defineConfig } from "vitest/config";
 import { ClosingLineReporter } from "./test/support/closing-line-reporter.js";
 
 const closingLineFile = process.env.CLOSING_LINE_FILE;
+const guarantees = "test/guarantees/**/*.test.ts";
 
 export default defineConfig({
-  resolve: { tsconfigPaths: false },
   test: {
-    include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/global-setup.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // The servers that the tests share do not get faster with more clients at once.
     maxWorkers: 2,
     reporters: ["default", ...(closingLineFile ? [new ClosingLineReporter(closingLineFile)] : [])],
+    projects: [
+      {
+        extends: true,
+        test: { name: "library", include: ["test/**/*.test.ts"], exclude: [guarantees], sequence: { groupOrder: 0 } },
+      },
+      {
+        // They time what they see: nothing else may run beside them.
+        extends: true,
+        test: { name: "guarantees", include: [guarantees], fileParallelism: false, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

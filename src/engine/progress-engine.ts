@@ -1,7 +1,7 @@
 import type { Change } from "../domain/command.js";
 import type { WorkerProgressError } from "../domain/errors.js";
 import type { JobSnapshot } from "../domain/job-snapshot.js";
-import { checkJsonObject } from "../domain/json.js";
+import { checkJsonObject, mergeJson } from "../domain/json.js";
 import type { Limits } from "../domain/limits.js";
 import { checkPercent } from "../domain/percent.js";
 import type { ProgressResult } from "../domain/progress-result.js";
@@ -202,8 +202,19 @@ export class ProgressEngine {
       return rejected(key, "PROGRESS_DECREASED", `${percent} % is less than the ${slot.floor} % reported before`);
     }
     if (isFull && !slot.dirty) return overCapacity(key, maxDeferredJobs);
+    const excess = this.#excessOf(slot, checked.update);
+    if (excess !== null) return rejected(key, "INVALID_ARGUMENT", excess);
     const answer = batcher.offer(slot, checked.update, bound?.attempt ?? null);
     return mode.force && batcher.outage === null ? this.#flushSlot(slot) : answer;
+  }
+
+  /** What is wrong with metrics that are within the limit themselves but not together with those that wait to be written. */
+  #excessOf(slot: Slot, { metrics }: ProgressUpdate): string | null {
+    const waiting = slot.newest()?.metrics;
+    if (metrics === undefined || waiting === undefined) return null;
+    const name = "metrics, together with those that wait to be written,";
+    const together = checkJsonObject(mergeJson(waiting, metrics), this.#options.limits.metricsBytes, name);
+    return together.ok ? null : together.problem;
   }
 
   #check(report: Report): CheckedUpdate {

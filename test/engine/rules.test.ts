@@ -178,3 +178,16 @@ describe("bad input", () => {
     expect(storage.journal).toEqual([]);
   });
 });
+
+describe("metrics", () => {
+  test("that fit by themselves but not with those that wait are rejected, and what waits stays", async () => {
+    const { reporter, storage, clock } = engineOn({ options: { limits: { metricsBytes: 40 } } });
+    withJobs(storage, "a");
+    await reporter.progress("a", 10);
+    void reporter.progress("a", 20, undefined, undefined, { first: "x".repeat(20) });
+    const answer = await reporter.progress("a", 30, undefined, undefined, { second: "y".repeat(20) });
+    expect(answer).toMatchObject(rejected("INVALID_ARGUMENT"));
+    await clock.advance(2_000);
+    expect(storage.job("a")).toMatchObject({ progress: 20, metrics: { first: "x".repeat(20) } });
+  });
+});
