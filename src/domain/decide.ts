@@ -240,7 +240,12 @@ function stale(attempt: number, current: number): Decision {
 }
 
 function finished(job: JobSnapshot): Decision {
-  return reject("JOB_FINISHED", `it is ${job.status}; only startJob or re-queueing changes a finished job`);
+  return reject("JOB_FINISHED", finishedReason(job.status));
+}
+
+/** Why a finished job is left alone. */
+export function finishedReason(status: JobStatus): string {
+  return `it is ${status}; only startJob or re-queueing changes a finished job`;
 }
 
 function unspelled(status: JobStatus): Decision {

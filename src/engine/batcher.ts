@@ -1,5 +1,6 @@
 import { type BackoffPolicy, backoffMs } from "../domain/backoff.js";
 import type { Change, Command } from "../domain/command.js";
+import { finishedReason } from "../domain/decide.js";
 import { isRetryable, WorkerProgressError } from "../domain/errors.js";
 import { canonicalJobId, type JobIdType } from "../domain/job-id.js";
 import type { JobSnapshot } from "../domain/job-snapshot.js";
@@ -13,7 +14,7 @@ import { AttemptSignal } from "./attempt-signal.js";
 import { held } from "./bounded.js";
 import { type CommitTask, type Committer, commitTask } from "./committer.js";
 import { Fifo } from "./fifo.js";
-import { cancelled, progressReport, refusalFrom } from "./refusal.js";
+import { cancelled, progressReport, refusal, refusalFrom } from "./refusal.js";
 import { type ChangeResult, coalesced, type LaneItem, type Slot } from "./slot.js";
 import { WindowTimer } from "./window-timer.js";
 
@@ -455,6 +456,15 @@ export class Batcher {
     if (slot.signal === null) slot.attempt = null;
     else if (!isByWorker(change)) endedByOthers(slot, job);
     else if (fence === slot.signal.attempt) slot.signal.end();
+    if (slot.starts === 0) this.#refuseAfterEnd(slot, job);
+  }
+
+  /** What is reported after the end cannot be stored; while the window runs it is refused without asking the storage. */
+  #refuseAfterEnd(slot: Slot, { status }: JobSnapshot): void {
+    const error = refusal(progressReport, slot.key, "JOB_FINISHED", finishedReason(status));
+    this.#take(slot);
+    settleFirst(slot, { outcome: "rejected", error });
+    if (slot.windowRuns) slot.refusal = Promise.resolve({ outcome: "rejected", error });
   }
 
   #refused(slot: Slot, error: WorkerProgressError): void {

@@ -223,6 +223,17 @@ describe("a change that is not legal", () => {
 });
 
 describe("progress after the job is over", () => {
+  test("is rejected at once while the window of the last report runs", async () => {
+    const { reporter, storage, clock } = engineOn();
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    await job.progress(50);
+    await job.complete();
+    expect(await job.progress(99)).toMatchObject({ outcome: "rejected", error: { code: "JOB_FINISHED" } });
+    await clock.advance(4_000);
+    expect(storage.writesOf("a")).toHaveLength(3);
+  });
+
   test("is rejected with JOB_FINISHED, and the storage is not asked at every call", async () => {
     const { reporter, storage, clock } = engineOn();
     withJobs(storage, "a");
