@@ -183,22 +183,7 @@ function embedded(storage: StorageAdapter): StorageAdapter {
     await migrated;
     return storage.prepare();
   };
-  return {
-    ...bound(storage),
-    outbox: storage.outbox,
-    schema: storage.schema,
-    prepare,
-  };
-}
-
-function bound(storage: StorageAdapter): Pick<StorageAdapter, "load" | "commit" | "findSilent" | "create" | "close"> {
-  return {
-    load: (ids, transaction) => storage.load(ids, transaction),
-    commit: (writes, transaction) => storage.commit(writes, transaction),
-    findSilent: (silentSince, limit) => storage.findSilent(silentSince, limit),
-    create: (job) => storage.create(job),
-    close: () => storage.close(),
-  };
+  return { ...storage, prepare };
 }
 
 function isAdapter<T extends object>(value: unknown, ...methods: readonly (keyof T & string)[]): value is T {
