@@ -1,5 +1,6 @@
 import type { DedupeAdapter } from "../ports/dedupe.js";
 import { dedupeCases, sharedDedupeCases } from "./dedupe-cases.js";
+import { registerCases } from "./register-cases.js";
 import type { RegisterTest } from "./storage-under-test.js";
 
 /** A memory of sent events of its own for one case: no id of it is marked. */
@@ -33,14 +34,5 @@ export interface DedupeConformanceOptions {
 export function dedupeConformance({ test, factory, supports = {} }: DedupeConformanceOptions): void {
   const { sharing = true } = supports;
   const cases = sharing === true ? [...dedupeCases, ...sharedDedupeCases] : dedupeCases;
-  for (const { name, body } of cases) {
-    test(name, async () => {
-      const subject = await factory();
-      try {
-        await body(subject);
-      } finally {
-        await subject.dispose();
-      }
-    });
-  }
+  registerCases(test, factory, cases);
 }

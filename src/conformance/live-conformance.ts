@@ -1,5 +1,6 @@
 import type { LiveAdapter } from "../ports/live.js";
 import { liveCases, sharedLiveCases } from "./live-cases.js";
+import { registerCases } from "./register-cases.js";
 import type { RegisterTest } from "./storage-under-test.js";
 
 /** Live updates of their own for one case: nobody else publishes. */
@@ -26,14 +27,7 @@ export interface LiveConformanceOptions {
  * describe("my live", () => liveConformance({ test, reach: "shared", factory: async () => openMyLive() }));
  */
 export function liveConformance({ test, factory, reach }: LiveConformanceOptions): void {
-  for (const { name, body } of reach === "shared" ? [...liveCases, ...sharedLiveCases] : liveCases) {
-    test(name, async () => {
-      const subject = await factory();
-      try {
-        await body(subject, reach);
-      } finally {
-        await subject.dispose();
-      }
-    });
-  }
+  const cases = reach === "shared" ? [...liveCases, ...sharedLiveCases] : liveCases;
+  const onReach = cases.map(({ name, body }) => ({ name, body: (subject: LiveUnderTest) => body(subject, reach) }));
+  registerCases(test, factory, onReach);
 }

@@ -1,5 +1,6 @@
 import { closeCases, publishCases } from "./publisher-cases.js";
 import type { PublisherUnderTest } from "./publisher-under-test.js";
+import { registerCases } from "./register-cases.js";
 import type { RegisterTest } from "./storage-under-test.js";
 
 /** What `publisherConformance` needs. */
@@ -15,14 +16,5 @@ export interface PublisherConformanceOptions {
  * describe("my publisher", () => publisherConformance({ test, factory: async () => openMyPublisher() }));
  */
 export function publisherConformance({ test, factory }: PublisherConformanceOptions): void {
-  for (const { name, body } of [...publishCases, ...closeCases]) {
-    test(name, async () => {
-      const subject = await factory();
-      try {
-        await body(subject);
-      } finally {
-        await subject.dispose();
-      }
-    });
-  }
+  registerCases(test, factory, [...publishCases, ...closeCases]);
 }

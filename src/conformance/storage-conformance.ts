@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { registerCases } from "./register-cases.js";
 import { storageCommitCases } from "./storage-commit-cases.js";
 import { storageConcurrencyCases } from "./storage-concurrency-cases.js";
 import { storageCreateCases, storageIdChoiceCases } from "./storage-create-cases.js";
@@ -27,9 +28,7 @@ export interface StorageConformanceOptions {
  * describe("my storage", () => storageConformance({ test, factory: async () => openEmptyStorage() }));
  */
 export function storageConformance({ test, factory, supports = {} }: StorageConformanceOptions): void {
-  const register = (cases: readonly StorageCase[]) => {
-    for (const { name, body } of cases) test(name, () => withSubject(factory, body));
-  };
+  const register = (cases: readonly StorageCase[]) => registerCases(test, factory, cases.map(prepared));
   const { outbox = true, transactions = true, choosesIds = true } = supports;
   register([...storageLoadCases, ...storageCreateCases, ...storageCommitCases, ...storagePatchCases]);
   register([...storageSilenceCases, ...storageSchemaCases]);
@@ -40,17 +39,15 @@ export function storageConformance({ test, factory, supports = {} }: StorageConf
   if (transactions !== true) register([refusesTransactions(transactions)]);
 }
 
-async function withSubject(
-  factory: StorageConformanceOptions["factory"],
-  body: (subject: StorageUnderTest) => Promise<void>,
-): Promise<void> {
-  const subject = await factory();
-  try {
-    await subject.storage.prepare();
-    await body(subject);
-  } finally {
-    await subject.dispose();
-  }
+/** The port is prepared before anything else is asked of it. */
+function prepared({ name, body }: StorageCase): StorageCase {
+  return {
+    name,
+    body: async (subject) => {
+      await subject.storage.prepare();
+      await body(subject);
+    },
+  };
 }
 
 function hasNoOutbox(reason: string): StorageCase {

@@ -1,4 +1,5 @@
 import type { ThrottleAdapter } from "../ports/throttle.js";
+import { registerCases } from "./register-cases.js";
 import type { RegisterTest } from "./storage-under-test.js";
 import { sharedThrottleCases, throttleCases } from "./throttle-cases.js";
 
@@ -33,14 +34,5 @@ export interface ThrottleConformanceOptions {
 export function throttleConformance({ test, factory, supports = {} }: ThrottleConformanceOptions): void {
   const { sharing = true } = supports;
   const cases = sharing === true ? [...throttleCases, ...sharedThrottleCases] : throttleCases;
-  for (const { name, body } of cases) {
-    test(name, async () => {
-      const subject = await factory();
-      try {
-        await body(subject);
-      } finally {
-        await subject.dispose();
-      }
-    });
-  }
+  registerCases(test, factory, cases);
 }
