@@ -9,6 +9,11 @@ import type { CommitTask } from "./committer.js";
 /** The shared answer of every throttled call: no allocation per call. */
 export const coalesced: Promise<ProgressResult> = Promise.resolve(Object.freeze({ outcome: "coalesced" as const }));
 
+/** The answer while the storage is away: the newest is kept. */
+export function deferred(error: WorkerProgressError): Promise<ProgressResult> {
+  return Promise.resolve({ outcome: "deferred", error });
+}
+
 /** What became of a change. */
 export type ChangeResult =
   | { readonly kind: "stored"; readonly previous: JobSnapshot; readonly job: JobSnapshot }
@@ -28,6 +33,10 @@ export type LaneItem =
       writesFirst: boolean;
       readonly settle: (result: ChangeResult) => void;
     };
+
+export function isStart(item: LaneItem): boolean {
+  return item.kind === "change" && item.task.command.change.kind === "start";
+}
 
 /** All that a process keeps of one job: its newest unwritten progress, what it knows to be stored, and who waits. */
 export class Slot {
@@ -130,6 +139,12 @@ export class Slot {
     return this.dirty
       ? { percent: this.#percent, step: this.#step, message: this.#message, metrics: this.#metrics }
       : null;
+  }
+
+  /** Answers the call that opened the window, unless it has its answer. */
+  settleFirst(result: ProgressResult): void {
+    this.first?.(result);
+    this.first = null;
   }
 
   clear(): void {

@@ -46,6 +46,19 @@ describe("a zombie in another process", () => {
     expect(zombie.signal.reason).toMatchObject(staleAttempt);
   });
 
+  test("that was told by a change is refused at once, though its window runs", async () => {
+    const { two, clock, storage, zombie } = await processes();
+    await zombie.progress(10);
+    const waiting = zombie.progress(20);
+    await two.reporter.startJob("a");
+    await expect(zombie.complete()).rejects.toMatchObject(staleAttempt);
+    expect(await zombie.progress(30)).toMatchObject({ outcome: "rejected", error: staleAttempt });
+    expect(await waiting).toEqual({ outcome: "coalesced" });
+    const written = storage.journal.length;
+    await clock.advance(10_000);
+    expect(storage.journal.length).toBe(written);
+  });
+
   test("that only ever reported belongs to the attempt it first reported on", async () => {
     const { one, clock, storage } = await processes();
     const other = engineOn({ clock, storage });

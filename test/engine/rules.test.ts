@@ -78,6 +78,21 @@ describe("known state", () => {
     expect(events.at(-1)).toEqual([30, 40]);
   });
 
+  test("progress that loses against other writers every time is tried again when its window ends, not at once", async () => {
+    const { reporter, storage, clock } = engineOn();
+    withJobs(storage, "a");
+    await reporter.startJob("a");
+    let other = 0;
+    storage.beforeCommit = () => storage.put("a", { progress: ++other / 10 });
+    expect(await reporter.progress("a", 60)).toMatchObject({ outcome: "deferred", error: { code: "CONFLICT" } });
+    const tried = storage.statements.length;
+    await clock.advance(1_900);
+    expect(storage.statements.length).toBe(tried);
+    storage.beforeCommit = null;
+    await clock.advance(200);
+    expect(storage.job("a").progress).toBe(60);
+  });
+
   test("a job that changes under every try is given up with CONFLICT, keeping the progress", async () => {
     const { reporter, storage, clock } = engineOn();
     withJobs(storage, "a");
