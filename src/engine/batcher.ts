@@ -189,6 +189,11 @@ export class Batcher {
     }
   }
 
+  #nextLater(slot: Slot): void {
+    const { clock, backoff } = this.#options;
+    clock.schedule(backoff.firstMs, () => this.#next(slot), true);
+  }
+
   #nextBatch(): Flight[] {
     const flights: Flight[] = [];
     const { batchSize } = this.#options;
@@ -255,7 +260,8 @@ export class Batcher {
     for (const flight of flights) {
       this.#flying.delete(flight);
       this.#landing.land(flight, failure);
-      this.#next(flight.slot);
+      if (flight.task.postponed === null) this.#next(flight.slot);
+      else this.#nextLater(flight.slot);
     }
     this.#pumpSoon();
   }

@@ -18,6 +18,8 @@ export interface CommitTask {
   command: Command;
   /** Set when the task is over. */
   result: ChangeResult | null;
+  /** Why it is left for later, though the storage answers: its row is locked. */
+  postponed: WorkerProgressError | null;
   /** The job to decide on; null when it has to be loaded. */
   job: JobSnapshot | null;
   /** Whether `job` was loaded for this task. Only fresh state may refuse. */
@@ -58,6 +60,7 @@ export function commitTask(slot: Slot, command: Command): CommitTask {
     slot,
     command,
     result: null,
+    postponed: null,
     job: null,
     fresh: false,
     attempted: null,
@@ -80,7 +83,7 @@ export class Committer {
   }
 
   /**
-   * Runs all tasks, in as few round trips as conflicts allow, until each has a result. Rejects with a retryable error
+   * Runs all tasks, in as few round trips as conflicts allow, until each has a result or is postponed. Rejects with a retryable error
    * when the storage is away; tasks without a result are then to be run again.
    */
   async run(tasks: readonly CommitTask[], transaction?: CallerTransaction): Promise<void> {
@@ -127,6 +130,7 @@ export class Committer {
         this.#stored(step, outcome.cancelRequested, transaction);
         if (step.write.event !== null) events.push(step.write.event);
       } else if (outcome?.kind === "conflict") this.#conflicted(step);
+      else if (outcome?.kind === "locked") this.#postpone(step);
     });
     if (events.length > 0 && transaction === undefined) this.#options.onEvents(events);
   }
@@ -142,6 +146,7 @@ export class Committer {
     const knows = transaction === undefined && !task.ambiguous && task.command.change.kind !== "start";
     task.job = knows ? slot.known : null;
     task.fresh = false;
+    task.postponed = null;
   }
 
   #decide(task: CommitTask, rules: Rules, traits: StorageTraits): Step | null {
@@ -231,6 +236,11 @@ export class Committer {
     }
   }
 
+  #postpone({ task }: Step): void {
+    task.slot.known = null;
+    task.postponed = new WorkerProgressError("STORAGE_UNAVAILABLE", "Another transaction holds its row");
+  }
+
   /** Whether an earlier write of this task, whose answer was lost, is what the storage holds and all of the command. */
   #landed(task: CommitTask, job: JobSnapshot): boolean {
     const step = task.attempted;
@@ -283,7 +293,7 @@ function concernsAll(error: unknown): boolean {
 }
 
 function unsettled(tasks: readonly CommitTask[]): CommitTask[] {
-  return tasks.filter((task) => task.result === null);
+  return tasks.filter((task) => task.result === null && task.postponed === null);
 }
 
 function onePerJob(tasks: readonly CommitTask[]): CommitTask[] {

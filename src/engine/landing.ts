@@ -30,21 +30,27 @@ export class Landing {
   land(flight: Flight, failure: unknown): void {
     const { slot, task, update } = flight;
     slot.inFlight = false;
-    const { result } = task;
-    if (result === null) this.putBack(flight, failure);
+    const { result, postponed } = task;
+    if (postponed !== null) this.#keep(flight, postponed);
+    else if (result === null) this.putBack(flight, failure);
     else if (update === null) this.#settleChange(flight, result);
     // Others keep winning the row: one more round at once would lose as well.
     else if (result.kind === "refused" && isRetryable(result.error)) this.#putProgressBack(flight, result.error);
     else this.#settleProgress(flight, result);
   }
 
-  /** Keeps what could not be written for another try; a change whose deadline has passed is given up. */
+  /** Keeps what a storage that is away did not write, to be written as soon as it is back. */
   putBack(flight: Flight, failure: unknown): void {
+    const { slot, update } = flight;
+    this.#keep(flight, failure);
+    if (update !== null) slot.owed = slot.windowRuns;
+  }
+
+  /** Keeps what could not be written for another try; a change whose deadline has passed is given up. */
+  #keep(flight: Flight, failure: unknown): void {
     const { slot, update, item } = flight;
-    if (update !== null) {
-      this.#putProgressBack(flight, failure);
-      slot.owed = slot.windowRuns;
-    } else if (item?.kind === "change") {
+    if (update !== null) this.#putProgressBack(flight, refusalFrom(progressReport, slot.key, failure));
+    else if (item?.kind === "change") {
       if (this.#options.clock.monotonic() < item.deadline) slot.lane.unshift(item);
       else this.giveUp(slot, item, failure);
     }
@@ -61,13 +67,12 @@ export class Landing {
     settleChange(slot, item, { kind: "refused", error: refusalFrom(change, slot.key, failure) });
   }
 
-  #putProgressBack({ slot, update, item, first }: Flight, failure: unknown): void {
-    const error = refusalFrom(progressReport, slot.key, failure);
+  #putProgressBack({ slot, update, item, first }: Flight, error: WorkerProgressError): void {
     this.#options.unwritten.restore(slot, update);
     slot.answer = deferred(error);
     first?.({ outcome: "deferred", error });
     if (item?.kind === "flush") item.settle({ outcome: "deferred", error });
-    this.#postponeStart(slot, failure);
+    this.#postponeStart(slot, error);
   }
 
   /** A start whose turn comes after progress that could not be written waits for it no longer than its deadline. */

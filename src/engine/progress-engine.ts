@@ -265,7 +265,7 @@ export class ProgressEngine {
     } catch (error) {
       return { kind: "refused", error: refusalFrom(change, slot.key, error) };
     }
-    return task.result as ChangeResult;
+    return task.result ?? { kind: "refused", error: refusalFrom(change, slot.key, task.postponed) };
   }
 }
 

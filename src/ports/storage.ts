@@ -29,10 +29,15 @@ export interface JobWrite {
   readonly event: JobEvent | null;
 }
 
-/** What became of a write. A conflict covers a row that is gone too: the engine loads and decides again. */
+/**
+ * What became of a write. A conflict covers a row that is gone too: the engine loads and decides again. Where another
+ * transaction keeps the row for longer than a commit waits it is "locked", which must not hold up the rest of the batch: the
+ * engine tries that job again later.
+ */
 export type CommitOutcome =
   | { readonly kind: "committed"; readonly cancelRequested: boolean }
-  | { readonly kind: "conflict" };
+  | { readonly kind: "conflict" }
+  | { readonly kind: "locked" };
 
 /** A job to insert. */
 export interface NewJob {

@@ -82,12 +82,26 @@ describe("a commit that waits for a row", () => {
     await other.query("begin");
     await other.query("select from worker_progress_jobs for update");
     const change = await withEvent(impatient, write(job, runningAt(40)));
-    await expect(impatient.commit([change])).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+    expect(await impatient.commit([change])).toEqual([{ kind: "locked" }]);
     await other.query("rollback");
     expect(await impatient.commit([change])).toEqual([{ kind: "committed", cancelRequested: false }]);
     expect((await pool.query("show lock_timeout")).rows).toEqual([{ lock_timeout: "10min" }]);
     await pool.end();
   });
+});
+
+test("a row that another transaction keeps does not hold up the others of its batch", async () => {
+  const impatient = postgresStorage(database.pool, { lockTimeoutMs: 20 });
+  const free = await stored(storage, await storage.create({ id: null, type: null, status: "pending", at: 0 }));
+  await other.query("begin");
+  await other.query("select from worker_progress_jobs where id = $1 for update", [job.id]);
+  const writes = [
+    await withEvent(storage, write(job, runningAt(40))),
+    await withEvent(storage, write(free, runningAt(50))),
+  ];
+  expect(await impatient.commit(writes)).toEqual([{ kind: "locked" }, { kind: "committed", cancelRequested: false }]);
+  expect((await waiting(storage)).map(({ event }) => event.jobId)).toEqual([free.id]);
+  expect((await stored(storage, job.id)).progress).toBe(0);
 });
 
 test("a write whose expectation does not hold takes no lock, so it waits for nobody", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { engineOn, percentsOf, withJobs } from "./engine-on.js";
+import type { CommitOutcome } from "../../src/ports/storage.js";
+import { engineOn, percentsOf, watch, withJobs } from "./engine-on.js";
 
 const rejected = (code: string) => ({ outcome: "rejected", error: { code, jobId: "a" } });
 
@@ -105,6 +106,70 @@ describe("known state", () => {
     storage.beforeCommit = null;
     await clock.advance(4_000);
     expect(storage.job("a")).toMatchObject({ status: "running", progress: 60 });
+  });
+});
+
+describe("a row that another transaction holds", () => {
+  /** Job "a" is locked until `release`, job "b" is free. */
+  function locked() {
+    const under = engineOn();
+    const { storage } = under;
+    withJobs(storage, "a", "b");
+    const commit = storage.commit.bind(storage);
+    storage.commit = async (writes, transaction) => {
+      const outcomes = await commit(
+        writes.filter(({ id }) => id !== "a"),
+        transaction,
+      );
+      const free = outcomes.values();
+      return writes.map(({ id }) => (id === "a" ? { kind: "locked" } : (free.next().value as CommitOutcome)));
+    };
+    return {
+      ...under,
+      release: () => {
+        storage.commit = commit;
+      },
+    };
+  }
+
+  test("defers that job's progress alone: the others are written, and nobody says that the storage is away", async () => {
+    const { reporter, storage, log } = locked();
+    const [held, free] = await Promise.all([reporter.progress("a", 10), reporter.progress("b", 20)]);
+    expect(held).toMatchObject({ outcome: "deferred", error: { code: "STORAGE_UNAVAILABLE", jobId: "a" } });
+    expect(free).toMatchObject({ outcome: "written" });
+    expect(storage.job("b").progress).toBe(20);
+    expect(log.warnings).toEqual([]);
+  });
+
+  test("is tried again when the window ends", async () => {
+    const { reporter, storage, clock, release } = locked();
+    await reporter.progress("a", 10);
+    void reporter.progress("a", 20);
+    release();
+    await clock.advance(1_900);
+    expect(storage.job("a").progress).toBe(0);
+    await clock.advance(200);
+    expect(storage.job("a").progress).toBe(20);
+  });
+
+  test("is tried again by a change, which lands when the row is free", async () => {
+    const { reporter, storage, clock, release } = locked();
+    const failing = reporter.failJob("a", "E", "failed");
+    await clock.advance(1_000);
+    release();
+    await clock.advance(100);
+    await failing;
+    expect(storage.job("a").status).toBe("failed");
+  });
+
+  test("makes a change reject when its time is over", async () => {
+    const { reporter, storage, clock } = locked();
+    const failing = watch(reporter.failJob("a", "E", "failed"));
+    await clock.advance(9_900);
+    expect(failing.error).toBeUndefined();
+    await clock.advance(200);
+    expect(failing.error).toMatchObject({ code: "STORAGE_UNAVAILABLE", jobId: "a" });
+    expect(storage.job("a").status).toBe("pending");
   });
 });
 

@@ -14,10 +14,14 @@ import { type JobField, jobFields } from "./job-fields.js";
 import type { MappedTable } from "./mapped-table.js";
 import { sqlText } from "./sql-text.js";
 
-/** The statement for a batch, and its parameters. `lockTimeoutMs` null leaves the bound that is in force. */
+/**
+ * The statement for a batch, and its parameters. `lockTimeoutMs` null leaves the bound that is in force; rows that another
+ * transaction holds are waited for or left out.
+ */
 export type CommitStatement = (
   writes: readonly JobWrite[],
   lockTimeoutMs: number | null,
+  heldRows: "wait" | "skip",
 ) => readonly [text: string, parameters: readonly unknown[]];
 
 /**
@@ -27,11 +31,11 @@ export type CommitStatement = (
 export function commitStatement(table: MappedTable, outbox: RawBuilder<unknown> | null): CommitStatement {
   const fields = jobFields(table.mapping, table.shape);
   const built = new Map<string, { text: string; inputs: readonly CommitInput[] }>();
-  return (writes, lockTimeoutMs) => {
+  return (writes, lockTimeoutMs, heldRows) => {
     const texts = fieldTexts(fields, writes);
     const shape = batchShape(writes, texts);
-    const key = `${shape.fields} ${shape.events} ${shape.silence}`;
-    const { text, inputs } = built.get(key) ?? build(table, fields, shape, outbox);
+    const key = `${shape.fields} ${shape.events} ${shape.silence} ${heldRows}`;
+    const { text, inputs } = built.get(key) ?? build(table, fields, shape, outbox, heldRows);
     built.set(key, { text, inputs });
     const arrays = inputs.map((input) => writes.map((write, index) => input.text(write, texts[index] ?? [])));
     return [text, [lockTimeoutMs === null ? null : `${lockTimeoutMs}ms`, ...arrays]];
@@ -50,6 +54,7 @@ function build(
   fields: readonly JobField[],
   batch: BatchShape,
   outbox: RawBuilder<unknown> | null,
+  heldRows: "wait" | "skip",
 ): { text: string; inputs: readonly CommitInput[] } {
   const { shape } = table;
   const inputs = commitInputs(table.spelling, batch);
@@ -69,7 +74,7 @@ function build(
         and coalesce(job.${shape.attempts.name}, 0) = input.expected_attempt::${shape.attempts.castTo}
         ${batch.silence ? stillSilent(table) : sql``}
       order by job.${shape.id.name}
-      for no key update of job
+      for no key update of job ${heldRows === "skip" ? sql`skip locked` : sql``}
     ), changed as (
       update ${table.name} as job set ${sql.join([...versionAssignments(table), ...assignments])}
       from held where job.${shape.id.name} = held.held_id

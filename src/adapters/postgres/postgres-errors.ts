@@ -41,6 +41,11 @@ export function isStatementTimeout(error: unknown): boolean {
   return error instanceof Error && error.message === "Query read timeout";
 }
 
+/** Whether a statement ended because it waited too long for a row or table that another transaction holds. */
+export function isLockTimeout(error: unknown): boolean {
+  return error instanceof WorkerProgressError && codeOf(error.cause) === "55P03";
+}
+
 /** What a failed statement means to the engine. The cause is kept; the message holds no password and no URL. */
 export function storageError(error: unknown, details: ErrorDetails = {}): WorkerProgressError {
   if (error instanceof WorkerProgressError) return error;
