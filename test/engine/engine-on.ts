@@ -10,6 +10,8 @@ import { type ParsedOptions, parseOptions, type ReporterOptions } from "../../sr
 import type { Clock } from "../../src/ports/clock.js";
 import type { DedupeAdapter } from "../../src/ports/dedupe.js";
 import type { LiveAdapter } from "../../src/ports/live.js";
+import type { PublisherAdapter } from "../../src/ports/publisher.js";
+import type { StorageAdapter } from "../../src/ports/storage.js";
 import type { ThrottleAdapter } from "../../src/ports/throttle.js";
 import type { ProgressReporter } from "../../src/reporter/progress-reporter.js";
 import { reporterOver } from "../../src/reporter/reporter.js";
@@ -82,12 +84,35 @@ export function engineOn(parts: EngineParts = {}): EngineUnderTest {
   const storage = parts.storage ?? new InMemoryStorage(clock);
   const throttle = parts.throttle ?? new SharedWindows(clock);
   const publisher = parts.publisher ?? new RecordingPublisher();
-  const { random = () => 0.5, name = `engine ${++engines}`, dedupe = null } = parts;
-  const log = new RecordingLog();
-  const options = parseOptions({ ...parts.options, log });
-  const { limits, closeTimeoutMs } = options;
-  const delivery = deliveryOver({ clock, storage, publisher, dedupe, options, random, name });
+  const { dedupe = null, options = {}, random = () => 0.5, name = `engine ${++engines}` } = parts;
   const live = parts.live ?? memoryLive({ clock });
+  const ports = { clock, storage, throttle, publisher, dedupe, live };
+  return { clock, storage, throttle, publisher, ...wire({ ...ports, options, random, name }) };
+}
+
+/** Ports of any kind, all named. */
+export interface Ports {
+  readonly clock: Clock;
+  readonly storage: StorageAdapter;
+  readonly throttle: ThrottleAdapter;
+  readonly publisher: PublisherAdapter;
+  /** Set for direct delivery. */
+  readonly dedupe: DedupeAdapter | null;
+  readonly live: LiveAdapter;
+  readonly options: Omit<ReporterOptions, "log">;
+  readonly random: () => number;
+  readonly name: string;
+}
+
+export type Wired = Pick<EngineUnderTest, "log" | "engine" | "delivery" | "reporter">;
+
+/** The same on ports of any kind. */
+export function wire(ports: Ports): Wired {
+  const { clock, storage, throttle, publisher, live, random, name } = ports;
+  const log = new RecordingLog();
+  const options = parseOptions({ ...ports.options, log });
+  const { limits, closeTimeoutMs } = options;
+  const delivery = deliveryOver(ports, options);
   let events = 0;
   const newEventId = () => `${name}, event ${++events}`;
   const { engine, reader, hub } = createEngine({
@@ -115,20 +140,11 @@ export function engineOn(parts: EngineParts = {}): EngineUnderTest {
     closeTimeoutMs,
     release,
   });
-  return { clock, storage, throttle, publisher, log, engine, delivery, reporter };
+  return { log, engine, delivery, reporter };
 }
 
-interface DeliveryParts {
-  readonly clock: Clock;
-  readonly storage: InMemoryStorage;
-  readonly publisher: RecordingPublisher;
-  readonly dedupe: DedupeAdapter | null;
-  readonly options: ParsedOptions;
-  readonly random: () => number;
-  readonly name: string;
-}
-
-function deliveryOver({ clock, storage, publisher, dedupe, options, random, name }: DeliveryParts): EventDelivery {
+function deliveryOver(ports: Ports, options: ParsedOptions): EventDelivery {
+  const { clock, storage, publisher, dedupe, random, name } = ports;
   const { log, relay } = options;
   const unroutable: Unroutable = dedupe === null ? options.unroutable : "drop";
   const publishing = new Publishing(publisher, unroutable, log);
@@ -137,6 +153,7 @@ function deliveryOver({ clock, storage, publisher, dedupe, options, random, name
     const memory = { maxWaiting: 10_000, rememberMs: 3_600_000 };
     return new DirectDelivery({ publishing, dedupe, clock, log, random, batchSize, ...memory, backoff });
   }
+  if (storage.outbox === null) throw new TypeError("Delivery without an outbox needs a dedupe");
   return new Relay({
     outbox: storage.outbox,
     publishing,

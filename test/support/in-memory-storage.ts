@@ -1,6 +1,7 @@
 import { type ErrorCode, WorkerProgressError } from "../../src/domain/errors.js";
 import { applyPatch, type JobSnapshot, type JobVersion } from "../../src/domain/job-snapshot.js";
 import { jobStatuses } from "../../src/domain/job-status.js";
+import { bounded } from "../../src/engine/bounded.js";
 import type { Clock } from "../../src/ports/clock.js";
 import type {
   CallerTransaction,
@@ -24,12 +25,29 @@ export interface JournalEntry {
 /** Whether a commit that fails was applied all the same. */
 export type FailurePoint = "before" | "after";
 
-/** A transaction of the caller's on an {@link InMemoryStorage}: what it wrote is seen by others once it is committed. */
+/**
+ * A transaction of the caller's on an {@link InMemoryStorage}: what it wrote is seen by others once it is committed, and
+ * until it is over they wait for the rows it wrote.
+ */
 export class InMemoryTransaction implements CallerTransaction {
   readonly isTransaction = true;
   readonly jobs = new Map<string, JobSnapshot>();
   readonly show: (() => void)[] = [];
+  readonly #end = Promise.withResolvers<void>();
+  isOver = false;
+
+  /** Resolves when it is over. */
+  get over(): Promise<void> {
+    return this.#end.promise;
+  }
+
+  end(): void {
+    this.isOver = true;
+    this.#end.resolve();
+  }
 }
+
+const lockTimeoutMs = 2_000;
 
 /** A storage that keeps the port's promises, writes a journal, and fails on demand. Engines may share one. */
 export class InMemoryStorage implements StorageAdapter {
@@ -56,6 +74,7 @@ export class InMemoryStorage implements StorageAdapter {
   readonly #clock: Clock;
   readonly #jobs = new Map<string, JobSnapshot>();
   readonly #failures: FailurePoint[] = [];
+  readonly #locks = new Map<string, InMemoryTransaction>();
   #prepared = false;
 
   constructor(clock: Clock) {
@@ -102,6 +121,8 @@ export class InMemoryStorage implements StorageAdapter {
     const inside = transaction === undefined ? null : joined(transaction);
     if (new Set(writes.map((write) => write.id)).size < writes.length) throw new Error("a job is twice in a batch");
     await this.#reached();
+    await this.#locked(writes, inside);
+    if (inside?.isOver) throw unavailable("the transaction is over");
     const failure = this.#failures.shift() ?? this.failing();
     if (failure === "before") throw unavailable("the connection was lost");
     this.beforeCommit?.(writes);
@@ -131,10 +152,23 @@ export class InMemoryStorage implements StorageAdapter {
   /** Runs `body` in a transaction: kept when it resolves, gone when it rejects. */
   async inTransaction<T>(body: (transaction: InMemoryTransaction) => Promise<T>): Promise<T> {
     const transaction = new InMemoryTransaction();
-    const result = await body(transaction);
-    for (const [id, job] of transaction.jobs) this.#jobs.set(id, job);
-    for (const show of transaction.show) show();
-    return result;
+    try {
+      const result = await body(transaction);
+      for (const [id, job] of transaction.jobs) this.#jobs.set(id, job);
+      for (const show of transaction.show) show();
+      return result;
+    } finally {
+      for (const id of transaction.jobs.keys()) this.#locks.delete(id);
+      transaction.end();
+    }
+  }
+
+  /** Waits until no other transaction holds these rows. */
+  async #locked(writes: readonly JobWrite[], inside: InMemoryTransaction | null): Promise<void> {
+    const holder = () => writes.map(({ id }) => this.#locks.get(id)).find((lock) => lock && lock !== inside);
+    for (let lock = holder(); lock !== undefined; lock = holder()) {
+      await bounded(this.#clock, lock.over, lockTimeoutMs, () => unavailable("a row is locked"));
+    }
   }
 
   #apply(write: JobWrite, statement: number, inside: InMemoryTransaction | null): CommitOutcome {
@@ -143,11 +177,15 @@ export class InMemoryStorage implements StorageAdapter {
     if (job === undefined || !sameVersion(job, expected)) return { kind: "conflict" };
     if (silentSince !== null && !isSilent(job, silentSince)) return { kind: "conflict" };
     (inside?.jobs ?? this.#jobs).set(id, applyPatch(job, next, set));
-    this.journal.push({ statement, at: this.#clock.monotonic(), write });
-    if (event !== null) {
-      const show = this.outbox.insert(event);
-      if (inside === null) show();
-      else inside.show.push(show);
+    const insert = event === null ? () => {} : this.outbox.insert(event);
+    const show = () => {
+      this.journal.push({ statement, at: this.#clock.monotonic(), write });
+      insert();
+    };
+    if (inside === null) show();
+    else {
+      this.#locks.set(id, inside);
+      inside.show.push(show);
     }
     return { kind: "committed", cancelRequested: set.cancelRequested ?? job.cancelRequested };
   }

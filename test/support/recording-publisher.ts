@@ -5,8 +5,8 @@ import { Gate } from "./in-memory-outbox.js";
 
 /** A publisher that keeps what arrives, and fails on demand: like a channel, with all that is under way. */
 export class RecordingPublisher implements PublisherAdapter {
-  /** Every event that arrived, redeliveries too. */
-  readonly arrivals: JobEvent[] = [];
+  /** Every event that arrived, redeliveries too. Publishers may share it, as channels share a broker. */
+  readonly arrivals: JobEvent[];
   /** How many events each call had that arrived. */
   readonly batches: number[] = [];
   /** Makes publishing wait until it is opened. */
@@ -20,6 +20,10 @@ export class RecordingPublisher implements PublisherAdapter {
   unroutable: (event: JobEvent) => boolean = () => false;
   #channel = { lost: true };
   readonly #failures: ("before" | "after" | null)[] = [];
+
+  constructor(arrivals: JobEvent[] = []) {
+    this.arrivals = arrivals;
+  }
 
   /** Each id once, in the order of its first arrival. */
   get firstArrivals(): readonly JobEvent[] {
