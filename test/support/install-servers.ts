@@ -4,14 +4,14 @@ import type { Command, Machine, Plan, ServerName } from "./server-plan.js";
 import type { Tool } from "./tool-plan.js";
 
 const { planServers, serverNames, howToGet } = await import("./server-plan.js");
-const { amqpConsume, chromium, howToGetTool, planTool } = await import("./tool-plan.js");
+const { amqpConsume, chromium, howToGetTool, pgbouncer, planTool } = await import("./tool-plan.js");
 const { findRunning, dockerWorks } = await import("./server-search.js");
 const { findProgram, hasPrograms } = await import("./server-programs.js");
 
 try {
   const machine = await lookAround();
   carryOut(planServers(machine));
-  for (const tool of [chromium, amqpConsume]) provide(tool, machine);
+  for (const tool of [chromium, amqpConsume, pgbouncer]) provide(tool, machine);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

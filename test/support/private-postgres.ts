@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { freePort } from "./free-port.js";
 import { type PrivateServer, runServer, serverFolder } from "./private-server.js";
 import { findProgram } from "./server-programs.js";
+import { unprivileged } from "./unprivileged.js";
 
 /** Starts a PostgreSQL of the caller's own from the installed programs. */
 export async function startPostgres(): Promise<PrivateServer> {
@@ -31,11 +32,4 @@ export async function startPostgres(): Promise<PrivateServer> {
       ...user,
     },
   });
-}
-
-// PostgreSQL refuses to run as root.
-function unprivileged(): { uid: number; gid: number } | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const id = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }));
-  return { uid: id("-u"), gid: id("-g") };
 }

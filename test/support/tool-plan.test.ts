@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { amqpConsume, chromium, howToGetTool, planTool } from "./tool-plan.js";
+import { amqpConsume, chromium, howToGetTool, pgbouncer, planTool } from "./tool-plan.js";
 
 test("nothing is done where the tool is", () => {
   expect(planTool(chromium, { apt: true, root: "already" }, true)).toEqual({ kind: "ready" });
@@ -24,9 +24,12 @@ test.each([
   expect(planTool(chromium, machine, false)).toEqual({ kind: "impossible" });
 });
 
-test("each tool names its own package", () => {
-  expect(howToGetTool(amqpConsume)).toBe("No amqp-consume can be had: install it (Debian: apt-get install amqp-tools)");
-  expect(planTool(amqpConsume, { apt: true, root: "already" }, false)).toMatchObject({
-    commands: [expect.anything(), expect.arrayContaining(["amqp-tools"])],
+test.each([
+  [amqpConsume, "amqp-consume", "amqp-tools"],
+  [pgbouncer, "PgBouncer", "pgbouncer"],
+])("each tool names its own package: $name", (tool, name, debianPackage) => {
+  expect(howToGetTool(tool)).toBe(`No ${name} can be had: install it (Debian: apt-get install ${debianPackage})`);
+  expect(planTool(tool, { apt: true, root: "already" }, false)).toMatchObject({
+    commands: [expect.anything(), expect.arrayContaining([debianPackage])],
   });
 });

@@ -20,6 +20,12 @@ export const amqpConsume: Tool = {
   debianPackage: "amqp-tools",
 };
 
+export const pgbouncer: Tool = {
+  name: "PgBouncer",
+  programs: ["pgbouncer"],
+  debianPackage: "pgbouncer",
+};
+
 /** The sentence that says how to get a tool. */
 export function howToGetTool({ name, debianPackage }: Tool): string {
   return `No ${name} can be had: install it (Debian: apt-get install ${debianPackage})`;
