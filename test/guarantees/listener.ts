@@ -19,6 +19,8 @@ export interface Listener {
   readonly deliveries: readonly Delivery[];
   /** The first arrivals per job: what a consumer that ignores repeated ids sees. */
   firstArrivals(): ReadonlyMap<string, readonly string[]>;
+  /** Resolves when its connection is gone, for whatever reason. */
+  readonly gone: Promise<void>;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -28,6 +30,7 @@ export async function listen(stage: Pick<Stage, "address" | "queue">): Promise<L
   const { outboundExchange, rabbitmqUrl } = stage.address;
   const connection = await connect(rabbitmqUrl as string);
   connection.on("error", () => {});
+  const gone = new Promise<void>((resolve) => void connection.on("close", () => resolve()));
   const channel = await connection.createChannel();
   channel.on("error", () => {});
   const queue = stage.queue("outside");
@@ -46,10 +49,11 @@ export async function listen(stage: Pick<Stage, "address" | "queue">): Promise<L
   const close = async () => {
     await connection.close().catch(() => {});
   };
-  return { deliveries, firstArrivals: () => firstArrivals(deliveries), close, [Symbol.asyncDispose]: close };
+  return { deliveries, firstArrivals: () => firstArrivals(deliveries), gone, close, [Symbol.asyncDispose]: close };
 }
 
-function firstArrivals(deliveries: readonly Delivery[]): ReadonlyMap<string, readonly string[]> {
+/** The ids of events per job, each where it came first. */
+export function firstArrivals(deliveries: readonly Delivery[]): ReadonlyMap<string, readonly string[]> {
   const byJob = new Map<string, string[]>();
   const seen = new Set<string>();
   for (const { payload } of deliveries) {

@@ -1,0 +1,94 @@
+import { type Faults, faultsIn, journaledChanges, journaledEvents } from "../guarantees/journal.js";
+import type { Scene } from "./scene.js";
+
+/** What is in the database at the end, by what its triggers wrote down. */
+export interface Stored {
+  readonly faults: Faults;
+  readonly changes: number;
+  readonly events: number;
+  /** Jobs that were begun and are not ended. */
+  readonly unended: readonly string[];
+  /** Most writes of one steady job within one window. */
+  readonly mostWritesPerWindow: number;
+}
+
+/** What the consumer got, compared with the events that were ever stored. */
+export interface Consumed {
+  readonly events: number;
+  readonly deliveries: number;
+  /** Stored and not delivered. */
+  readonly missing: number;
+  /** Delivered and never stored. */
+  readonly invented: number;
+  /** Jobs whose events did not first arrive in the order of their commits. */
+  readonly outOfOrder: readonly string[];
+  /** Redeliveries that say something else than the first, or under another id. */
+  readonly altered: number;
+  /** Events of an attempt that first arrived behind its terminal one. */
+  readonly afterTheEnd: number;
+}
+
+const terminal: ReadonlySet<string> = new Set(["completed", "failed", "cancelled", "timeout"]);
+
+/** Reads the journal. Writes within `windowMs` count together, less what a loaded machine may delay one of them by. */
+export async function auditStored({ stage, steadyJobIds }: Scene, windowMs: number, jitterMs: number): Promise<Stored> {
+  const changes = await journaledChanges(stage.db);
+  const { rows } = await stage.db.query<{ id: string }>(
+    "select id::text from worker_progress_jobs where attempts > 0 and finished_at is null",
+  );
+  const times = (jobId: string) =>
+    changes
+      .filter((change) => change.job_id === jobId && change.old_status === "running" && change.new_status === "running")
+      .map(({ at }) => at.getTime());
+  return {
+    faults: await faultsIn(stage.db),
+    changes: changes.length,
+    events: (await journaledEvents(stage.db)).length,
+    unended: rows.map(({ id }) => id),
+    mostWritesPerWindow: Math.max(...steadyJobIds.map((jobId) => mostWithin(times(jobId), windowMs - jitterMs))),
+  };
+}
+
+/** Compares what the consumer got so far with what was stored. */
+export async function auditConsumed({ stage, outside }: Scene): Promise<Consumed> {
+  const stored = new Map<string, string[]>();
+  for (const { job_id, event_id } of await journaledEvents(stage.db)) {
+    stored.set(job_id, [...(stored.get(job_id) ?? []), event_id]);
+  }
+  const { deliveries } = outside;
+  const arrived = outside.firstArrivals();
+  const first = new Map<string, string>();
+  let altered = 0;
+  let afterTheEnd = 0;
+  const ended = new Set<string>();
+  for (const { payload, messageId } of deliveries) {
+    const text = JSON.stringify(payload);
+    const known = first.get(payload.event_id);
+    if (messageId !== payload.event_id || (known ?? text) !== text) altered++;
+    if (known !== undefined) continue;
+    first.set(payload.event_id, text);
+    const attempt = `${payload.job_id} ${payload.attempt}`;
+    if (ended.has(attempt)) afterTheEnd++;
+    if (terminal.has(payload.status)) ended.add(attempt);
+  }
+  const ids = new Set([...stored.values()].flat());
+  return {
+    events: ids.size,
+    deliveries: deliveries.length,
+    missing: [...ids].filter((id) => !first.has(id)).length,
+    invented: [...first.keys()].filter((id) => !ids.has(id)).length,
+    outOfOrder: [...stored].flatMap(([jobId, inOrder]) => (sameOrder(inOrder, arrived.get(jobId)) ? [] : jobId)),
+    altered,
+    afterTheEnd,
+  };
+}
+
+/** Whether all that arrived came in the order it was stored in. */
+function sameOrder(stored: readonly string[], arrived: readonly string[] = []): boolean {
+  const places = arrived.map((id) => stored.indexOf(id));
+  return places.every((place, i) => i === 0 || place > (places[i - 1] as number));
+}
+
+function mostWithin(times: readonly number[], ms: number): number {
+  return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at < from + ms).length));
+}

@@ -1,0 +1,145 @@
+import { expect } from "vitest";
+import { noFaults } from "../guarantees/journal.js";
+import type { StageAddress } from "../guarantees/stage-address.js";
+import { eventually } from "../support/eventually.js";
+import { auditConsumed, auditStored, type Consumed, type Stored } from "./audit.js";
+import { type CourseWorker, type FinishedWorker, startCourseWorker } from "./course-worker.js";
+import { recordFigures } from "./figures.js";
+import { openScene, type Scene } from "./scene.js";
+import type { Accepted, CourseTask } from "./workers/course-messages.js";
+
+/** One row of the fault matrix. */
+export interface FaultPlan {
+  readonly server: "PostgreSQL" | "Redis" | "RabbitMQ";
+  /** The row's name in docs/guarantees.md. */
+  readonly fault: string;
+  /** Addresses of private servers. A private PostgreSQL gets a database for the row. */
+  readonly instead?: Partial<StageAddress>;
+  /** What the workers are told besides their jobs; options are merged into those of every course. */
+  readonly task?: Partial<Pick<CourseTask, "options" | "ownPool" | "sentinel">>;
+  /** Further processes that report on the same steady jobs. @default 0 */
+  readonly companions?: number;
+  /** How long the fault is held, in milliseconds. @default 1000 */
+  readonly holdMs?: number;
+  /** Breaks something. */
+  inject(scene: Scene, worker: CourseWorker): void | Promise<void>;
+  /** Mends it, and resolves when the server takes work again. */
+  heal(scene: Scene, worker: CourseWorker): void | Promise<void>;
+}
+
+/** What came of a fault. */
+export interface FaultCourse {
+  readonly worker: FinishedWorker;
+  readonly warnings: readonly string[];
+  readonly stored: Stored;
+  readonly consumer: Consumed;
+  /** From the server's first answer until the newest of every job is stored and the outbox is empty. */
+  readonly recoveryMs: number;
+}
+
+/** Short windows and bounds, so that a fault of a second has many of them. */
+export const courseOptions = {
+  windowMs: 100,
+  storageTimeoutMs: 400,
+  changeTimeoutMs: 400,
+  relay: { leaseMs: 1_000, pollMs: 100 },
+  postgres: { statementTimeoutMs: 600 },
+} as const;
+
+const jitterMs = 40;
+const healthyMs = 300;
+
+/**
+ * Lets workers report all through a fault: healthy, broken, held, mended, measured until the newest is stored and told, and
+ * then to the end of every job. Answers what the worker saw, what is stored and what a consumer got.
+ */
+export async function runFaultCourse(plan: FaultPlan): Promise<FaultCourse> {
+  await using scene = await openScene(plan.instead);
+  const { windowMs } = { ...courseOptions, ...plan.task?.options };
+  const epoch = Date.now();
+  const worker = await startReporting(scene, plan, epoch, scene.passingJobIds);
+  const companions: CourseWorker[] = [];
+  while (companions.length < (plan.companions ?? 0)) companions.push(await startReporting(scene, plan, epoch, []));
+  const all = [worker, ...companions];
+  await worker.last(healthyMs);
+
+  await Promise.all(all.map((each) => each.enter("fault")));
+  await plan.inject(scene, worker);
+  await Promise.all(all.map((each) => each.last(plan.holdMs ?? 1_000)));
+  const newest = await Promise.all(all.map((each) => each.pause()));
+  await plan.heal(scene, worker);
+  const mended = performance.now();
+  await untilRecovered(scene, newest);
+  const recoveryMs = performance.now() - mended;
+
+  await Promise.all(all.map((each) => each.enter("after")));
+  for (const each of all) each.resume();
+  await worker.last(healthyMs);
+  await Promise.all(companions.map((each) => each.finish()));
+  const finished = await worker.finish();
+  await eventually(async () => expect(await auditConsumed(scene)).toMatchObject({ missing: 0 }));
+  const course: FaultCourse = {
+    worker: finished,
+    warnings: worker.warnings(),
+    stored: await auditStored(scene, windowMs, jitterMs),
+    consumer: await auditConsumed(scene),
+    recoveryMs,
+  };
+  recordFigures({ server: plan.server, fault: plan.fault, ...course });
+  return course;
+}
+
+/** Waits until of each job the newest that any worker was told is kept is stored, and no event waits. */
+export async function untilRecovered(
+  { stage, steadyJobIds }: Scene,
+  newest: readonly Readonly<Record<string, Accepted>>[],
+): Promise<void> {
+  await eventually(
+    async () => {
+      for (const jobId of steadyJobIds) {
+        const { progress, message } = await stage.row(jobId);
+        const accepted = newest.flatMap((of) => of[jobId] ?? []);
+        expect(accepted.map((each) => each.message)).toContain(message);
+        expect(progress).toBe(Math.floor(Math.max(...accepted.map(({ percent }) => percent))));
+      }
+      const { rows } = await stage.db.query("select count(*)::int as waiting from worker_progress_outbox");
+      expect(rows).toEqual([{ waiting: 0 }]);
+    },
+    { timeoutMs: 20_000, everyMs: 5 },
+  );
+}
+
+/** What holds whatever the fault was. */
+export function expectPromisesKept({ worker, stored, consumer, recoveryMs }: FaultCourse): void {
+  expect(stored).toMatchObject({ faults: noFaults, unended: [] });
+  expect(consumer).toEqual({
+    events: stored.events,
+    deliveries: consumer.deliveries,
+    missing: 0,
+    invented: 0,
+    outOfOrder: [],
+    altered: 0,
+    afterTheEnd: 0,
+  });
+  expect(worker).toMatchObject({ exitCode: 0, unfinished: { unwritten: [], unpublished: false } });
+  for (const { calls, longestOwnMs } of Object.values(worker.seen)) {
+    expect(calls).toBeGreaterThan(0);
+    expect(longestOwnMs).toBeLessThan(5);
+  }
+  expect(recoveryMs).toBeLessThan(2_000);
+}
+
+function startReporting(
+  scene: Scene,
+  plan: FaultPlan,
+  epoch: number,
+  passingJobIds: readonly string[],
+): Promise<CourseWorker> {
+  return startCourseWorker(scene.workerAddress, {
+    ...plan.task,
+    steadyJobIds: scene.steadyJobIds,
+    passingJobIds,
+    epoch,
+    options: { ...courseOptions, ...plan.task?.options },
+  });
+}
