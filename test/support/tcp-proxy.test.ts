@@ -6,11 +6,15 @@ import { type TcpProxy, tcpProxy } from "./tcp-proxy.js";
 
 let server: Server;
 let received: string;
+let serverSockets: Set<Socket>;
 let proxy: TcpProxy;
 
 beforeEach(async () => {
   received = "";
+  serverSockets = new Set();
   server = createServer((socket) => {
+    serverSockets.add(socket);
+    socket.on("close", () => serverSockets.delete(socket));
     socket.on("error", () => {});
     socket.on("data", (data) => {
       received += data;
@@ -105,4 +109,61 @@ test("a delay holds a message back for at least its time, each way", async () =>
   socket.end("slow");
   await eventually(() => expect(replies()).toBe("echo slow"));
   expect(performance.now() - start).toBeGreaterThanOrEqual(79);
+});
+
+test("what was under way when the network became fast again does not come after what was sent later", async () => {
+  const { socket, received: replies } = await client();
+  proxy.delay(10_000);
+  socket.write("first, ");
+  await eventually(() => expect(socket.bytesWritten).toBe(7));
+  await proxy.accept();
+  socket.end("then");
+  await eventually(() => expect(replies().replaceAll("echo ", "")).toBe("first, then"));
+  expect(received).toBe("first, then");
+});
+
+test("a throttled connection passes bytes at its rate, each way, and at once when the network is healthy", async () => {
+  const { socket, received: replies } = await client();
+  const bytesPerSecond = 20_000;
+  proxy.throttle(bytesPerSecond);
+  const text = "x".repeat(4_000);
+  const start = performance.now();
+  socket.write(text);
+  await eventually(() => expect(received.length).toBe(text.length));
+  const elapsedMs = performance.now() - start;
+  expect(elapsedMs).toBeGreaterThanOrEqual((text.length / bytesPerSecond) * 1_000 - 1);
+  socket.write("x".repeat(400_000));
+  await eventually(() => expect(received.length).toBeGreaterThan(text.length));
+  expect(received.length).toBeLessThan(404_000);
+  await proxy.accept();
+  await eventually(() => expect(received.length).toBe(404_000));
+  await eventually(() => expect(replies().replaceAll("echo ", "").length).toBe(404_000));
+  socket.destroy();
+});
+
+test("half open: a server does not learn that its client is gone, until the network is healthy", async () => {
+  const { socket } = await client();
+  socket.write("hello");
+  await eventually(() => expect(received).toBe("hello"));
+  proxy.halfOpen();
+  socket.resetAndDestroy();
+  await once(socket, "close");
+  await eventually(() => expect(proxy.connections).toBe(0));
+  expect(serverSockets.size).toBe(1);
+  await proxy.accept();
+  await eventually(() => expect(serverSockets.size).toBe(0));
+});
+
+test("half open: a client does not learn that its server is gone, and what it sends is lost", async () => {
+  const { socket, error } = await client();
+  socket.write("hello");
+  await eventually(() => expect(received).toBe("hello"));
+  proxy.halfOpen();
+  for (const each of serverSockets) each.resetAndDestroy();
+  await eventually(() => expect(serverSockets.size).toBe(0));
+  socket.write("into the void");
+  await eventually(() => expect(socket.bytesWritten).toBe(18));
+  expect([received, error(), socket.destroyed]).toEqual(["hello", undefined, false]);
+  await proxy.accept();
+  await eventually(() => expect(error()).toBe("ECONNRESET"));
 });

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { Pipe } from "./tcp-pipe.js";
 
 /** A network that a test breaks at will, between a client and a real server. */
 export interface TcpProxy {
@@ -12,8 +13,15 @@ export interface TcpProxy {
   blackhole(): void;
   /** Everything takes this many milliseconds longer, each way. */
   delay(ms: number): void;
+  /** At most so many bytes a second pass through each connection, each way. */
+  throttle(bytesPerSecond: number): void;
   /** Requests reach the server, replies are lost for good. */
   dropReplies(): void;
+  /**
+   * As when a machine dies or a firewall forgets: neither the end nor the loss of one side is passed on. The other side keeps
+   * its connection, what it sends is lost, and `accept` resets it.
+   */
+  halfOpen(): void;
   /** Back to a healthy network. */
   accept(): Promise<void>;
   /** How many connections clients hold. */
@@ -29,23 +37,30 @@ export async function tcpProxy(url: string): Promise<TcpProxy> {
 }
 
 type Mode =
-  | { readonly kind: "healthy" | "blackhole" | "dropReplies" }
-  | { readonly kind: "delay"; readonly ms: number };
+  | { readonly kind: "healthy" | "blackhole" | "dropReplies" | "halfOpen" }
+  | { readonly kind: "delay"; readonly ms: number }
+  | { readonly kind: "throttle"; readonly bytesPerSecond: number };
+
+interface Pair {
+  readonly client: Socket;
+  readonly server: Socket;
+  readonly requests: Pipe;
+  readonly replies: Pipe;
+}
 
 class BreakableProxy implements TcpProxy {
   port = 0;
   readonly #target: URL;
-  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  readonly #pairs = new Set<Pair>();
   #server: Server | null = null;
   #mode: Mode = { kind: "healthy" };
-  #held: (() => void)[] = [];
 
   constructor(target: URL) {
     this.#target = target;
   }
 
   get connections(): number {
-    return this.#pairs.size;
+    return [...this.#pairs].filter(({ client }) => !client.destroyed).length;
   }
 
   async listen(port: number): Promise<void> {
@@ -56,8 +71,7 @@ class BreakableProxy implements TcpProxy {
   }
 
   cut(): void {
-    this.#held = [];
-    for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
+    for (const pair of this.#pairs) reset(pair);
     this.#pairs.clear();
   }
 
@@ -74,18 +88,24 @@ class BreakableProxy implements TcpProxy {
   }
 
   delay(ms: number): void {
-    this.#mode = { kind: "delay", ms };
-    this.#release();
+    this.#become({ kind: "delay", ms });
+  }
+
+  throttle(bytesPerSecond: number): void {
+    this.#become({ kind: "throttle", bytesPerSecond });
   }
 
   dropReplies(): void {
-    this.#mode = { kind: "dropReplies" };
-    this.#release();
+    this.#become({ kind: "dropReplies" });
+  }
+
+  halfOpen(): void {
+    this.#become({ kind: "halfOpen" });
   }
 
   async accept(): Promise<void> {
-    this.#mode = { kind: "healthy" };
-    this.#release();
+    this.#become({ kind: "healthy" });
+    for (const pair of this.#pairs) if (pair.client.destroyed || pair.server.destroyed) reset(pair);
     if (this.#server === null) await this.listen(this.port);
   }
 
@@ -93,49 +113,69 @@ class BreakableProxy implements TcpProxy {
     await this.refuse();
   }
 
+  #become(mode: Mode): void {
+    this.#mode = mode;
+    for (const { requests, replies } of this.#pairs) {
+      requests.release();
+      replies.release();
+    }
+  }
+
   #join(client: Socket): void {
     const port = Number(this.#target.port || defaultPorts[this.#target.protocol]);
     const server = connect({ host: this.#target.hostname || "127.0.0.1", port, allowHalfOpen: true });
-    const pair = [client, server] as const;
+    const pair = { client, server, requests: new Pipe(server), replies: new Pipe(client) };
     this.#pairs.add(pair);
-    this.#carry(client, server, false);
-    this.#carry(server, client, true);
-    for (const socket of pair) {
+    client.on("data", (chunk) => this.#pass(pair.requests, chunk));
+    server.on("data", (chunk) => this.#mode.kind !== "dropReplies" && this.#pass(pair.replies, chunk));
+    client.on("end", () => this.#end(pair.requests));
+    server.on("end", () => this.#end(pair.replies));
+    for (const socket of [client, server]) {
       socket.setNoDelay(true);
-      socket.on("error", () => this.#part(pair));
+      socket.on("error", () => this.#mode.kind !== "halfOpen" && this.#part(pair));
       socket.on("close", () => client.destroyed && server.destroyed && this.#pairs.delete(pair));
     }
   }
 
-  #part(pair: readonly [Socket, Socket]): void {
-    for (const socket of pair) socket.destroy();
+  #part(pair: Pair): void {
+    for (const socket of [pair.client, pair.server]) socket.destroy();
     this.#pairs.delete(pair);
   }
 
-  #carry(from: Socket, to: Socket, isReply: boolean): void {
-    from.on("data", (chunk) => this.#pass(isReply, () => to.write(chunk)));
-    from.on("end", () => this.#pass(false, () => to.end()));
-  }
-
-  #pass(isReply: boolean, deliver: () => void): void {
+  #pass(pipe: Pipe, chunk: Buffer): void {
     switch (this.#mode.kind) {
-      case "healthy":
-        deliver();
-        return;
       case "blackhole":
-        this.#held.push(deliver);
+        pipe.hold(chunk);
         return;
       case "delay":
-        setTimeout(deliver, this.#mode.ms);
+        pipe.sendAfter(this.#mode.ms, chunk);
         return;
-      case "dropReplies":
-        if (!isReply) deliver();
+      case "throttle":
+        pipe.sendAt(this.#mode.bytesPerSecond, chunk);
+        return;
+      default:
+        pipe.send(chunk);
     }
   }
 
-  #release(): void {
-    for (const deliver of this.#held.splice(0)) deliver();
+  #end(pipe: Pipe): void {
+    switch (this.#mode.kind) {
+      case "blackhole":
+      case "halfOpen":
+        pipe.hold(null);
+        return;
+      case "delay":
+        pipe.sendAfter(this.#mode.ms, null);
+        return;
+      default:
+        pipe.send(null);
+    }
   }
+}
+
+function reset({ client, server, requests, replies }: Pair): void {
+  for (const pipe of [requests, replies]) pipe.clear();
+  for (const socket of [client, server]) socket.resetAndDestroy();
 }
 
 const defaultPorts: Record<string, string> = {
