@@ -3,6 +3,7 @@ import { ClosingLineReporter } from "./test/support/closing-line-reporter.js";
 
 const closingLineFile = process.env.CLOSING_LINE_FILE;
 const guarantees = "test/guarantees/**/*.test.ts";
+const faults = "test/{faults,clusters,overload,shutdown,soak}/**/*.test.ts";
 
 export default defineConfig({
   test: {
@@ -15,12 +16,28 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "library", include: ["test/**/*.test.ts"], exclude: [guarantees], sequence: { groupOrder: 0 } },
+        test: {
+          name: "library",
+          include: ["test/**/*.test.ts"],
+          exclude: [guarantees, faults],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // They wait for servers of their own more than they work.
+        extends: true,
+        test: {
+          name: "faults",
+          include: [faults],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
       },
       {
         // They time what they see: nothing else may run beside them.
         extends: true,
-        test: { name: "guarantees", include: [guarantees], fileParallelism: false, sequence: { groupOrder: 1 } },
+        test: { name: "guarantees", include: [guarantees], fileParallelism: false, sequence: { groupOrder: 2 } },
       },
     ],
   },
