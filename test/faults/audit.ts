@@ -8,8 +8,6 @@ export interface Stored {
   readonly events: number;
   /** Jobs that were begun and are not ended. */
   readonly unended: readonly string[];
-  /** Most writes of one steady job within one window. */
-  readonly mostWritesPerWindow: number;
 }
 
 /** What the consumer got, compared with the events that were ever stored. */
@@ -28,25 +26,33 @@ export interface Consumed {
   readonly afterTheEnd: number;
 }
 
+/** By how much a loaded machine may delay one write more than the next. */
+const jitterMs = 100;
+
 const terminal: ReadonlySet<string> = new Set(["completed", "failed", "cancelled", "timeout"]);
 
-/** Reads the journal. Writes within `windowMs` count together, less what a loaded machine may delay one of them by. */
-export async function auditStored({ stage, steadyJobIds }: Scene, windowMs: number, jitterMs: number): Promise<Stored> {
-  const changes = await journaledChanges(stage.db);
+/** Reads the journal. */
+export async function auditStored({ stage }: Scene): Promise<Stored> {
   const { rows } = await stage.db.query<{ id: string }>(
     "select id::text from worker_progress_jobs where attempts > 0 and finished_at is null",
   );
-  const times = (jobId: string) =>
-    changes
-      .filter((change) => change.job_id === jobId && change.old_status === "running" && change.new_status === "running")
-      .map(({ at }) => at.getTime());
   return {
     faults: await faultsIn(stage.db),
-    changes: changes.length,
+    changes: (await journaledChanges(stage.db)).length,
     events: (await journaledEvents(stage.db)).length,
     unended: rows.map(({ id }) => id),
-    mostWritesPerWindow: Math.max(...steadyJobIds.map((jobId) => mostWithin(times(jobId), windowMs - jitterMs))),
   };
+}
+
+/** Most writes of progress of one steady job that lie closer together than a window, whoever made them. */
+export async function mostWritesPerWindow({ stage, steadyJobIds }: Scene, windowMs: number): Promise<number> {
+  const writes = (await journaledChanges(stage.db)).filter((change) => {
+    return (
+      change.old_status === "running" && change.new_status === "running" && change.new_attempts === change.old_attempts
+    );
+  });
+  const timesOf = (jobId: string) => writes.filter(({ job_id }) => job_id === jobId).map(({ at }) => at.getTime());
+  return Math.max(...steadyJobIds.map((jobId) => mostWithin(timesOf(jobId), windowMs - jitterMs)));
 }
 
 /** Compares what the consumer got so far with what was stored. */

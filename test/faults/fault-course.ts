@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { noFaults } from "../guarantees/journal.js";
 import type { StageAddress } from "../guarantees/stage-address.js";
 import { eventually } from "../support/eventually.js";
-import { auditConsumed, auditStored, type Consumed, type Stored } from "./audit.js";
+import { auditConsumed, auditStored, type Consumed, mostWritesPerWindow, type Stored } from "./audit.js";
 import { type CourseWorker, type FinishedWorker, startCourseWorker } from "./course-worker.js";
 import { recordFigures } from "./figures.js";
 import { openScene, type Scene } from "./scene.js";
@@ -33,6 +33,8 @@ export interface FaultCourse {
   readonly warnings: readonly string[];
   readonly stored: Stored;
   readonly consumer: Consumed;
+  /** Most writes of one steady job within one window, by all processes together. */
+  readonly mostWritesPerWindow: number;
   /** From the server's first answer until the newest of every job is stored and the outbox is empty. */
   readonly recoveryMs: number;
 }
@@ -46,7 +48,6 @@ export const courseOptions = {
   postgres: { statementTimeoutMs: 600 },
 } as const;
 
-const jitterMs = 40;
 const healthyMs = 300;
 
 /**
@@ -57,10 +58,9 @@ export async function runFaultCourse(plan: FaultPlan): Promise<FaultCourse> {
   await using scene = await openScene(plan.instead);
   const { windowMs } = { ...courseOptions, ...plan.task?.options };
   const epoch = Date.now();
-  const worker = await startReporting(scene, plan, epoch, scene.passingJobIds);
-  const companions: CourseWorker[] = [];
-  while (companions.length < (plan.companions ?? 0)) companions.push(await startReporting(scene, plan, epoch, []));
-  const all = [worker, ...companions];
+  const passing = [scene.passingJobIds, ...Array.from({ length: plan.companions ?? 0 }, () => [])];
+  const all = await Promise.all(passing.map((jobIds) => startReporting(scene, plan, epoch, jobIds)));
+  const [worker] = all as [CourseWorker];
   await worker.last(healthyMs);
 
   await Promise.all(all.map((each) => each.enter("fault")));
@@ -75,13 +75,15 @@ export async function runFaultCourse(plan: FaultPlan): Promise<FaultCourse> {
   await Promise.all(all.map((each) => each.enter("after")));
   for (const each of all) each.resume();
   await worker.last(healthyMs);
-  await Promise.all(companions.map((each) => each.finish()));
-  const finished = await worker.finish();
+  // Whoever closes writes what is open, whatever the window says.
+  const mostWrites = await mostWritesPerWindow(scene, windowMs);
+  const [finished] = (await Promise.all(all.map((each) => each.finish()))) as [FinishedWorker];
   await eventually(async () => expect(await auditConsumed(scene)).toMatchObject({ missing: 0 }));
   const course: FaultCourse = {
     worker: finished,
     warnings: worker.warnings(),
-    stored: await auditStored(scene, windowMs, jitterMs),
+    stored: await auditStored(scene),
+    mostWritesPerWindow: mostWrites,
     consumer: await auditConsumed(scene),
     recoveryMs,
   };

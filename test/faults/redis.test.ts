@@ -1,14 +1,129 @@
+import { Redis } from "ioredis";
 import { expect, test } from "vitest";
-import { expectPromisesKept, runFaultCourse } from "./fault-course.js";
+import { journaledChanges } from "../guarantees/journal.js";
+import { eventually } from "../support/eventually.js";
+import { privateRedis } from "../support/servers.js";
+import { expectPromisesKept, type FaultCourse, type FaultPlan, runFaultCourse } from "./fault-course.js";
+import { startRedisSentinel } from "./redis-sentinel.js";
+import type { Scene } from "./scene.js";
 
-test("refused", async () => {
-  const course = await runFaultCourse({
-    server: "Redis",
+const away = "Redis is out of reach: each process throttles for itself until it answers";
+const back = "Redis answers again";
+const timeoutMs = 100;
+
+/** Two processes report on the same jobs, so that windows that are not shared show. */
+function runOnTwo(plan: Omit<FaultPlan, "server">): Promise<FaultCourse> {
+  const options = { windowMs: 300, redis: { timeoutMs, retryMs: 100 }, ...plan.task?.options };
+  return runFaultCourse({ server: "Redis", companions: 1, ...plan, task: { ...plan.task, options } });
+}
+
+/** Nobody waits for Redis, no call is refused, and no process writes a job twice in a window, though each may write it once. */
+function expectWindowsOfEachProcess(course: FaultCourse): void {
+  expectPromisesKept(course);
+  const { fault } = course.worker.seen;
+  expect(fault.outcomes).toEqual(only(fault.outcomes, "written", "coalesced", "rejected JOB_FINISHED"));
+  expect(fault.changes).toEqual(only(fault.changes, "stored"));
+  expect(course.mostWritesPerWindow).toBeLessThanOrEqual(2);
+}
+
+function expectOutageSaidOnce({ warnings }: FaultCourse): void {
+  expect(warnings.filter((warning) => warning === away)).toEqual([away]);
+  expect(warnings).toContain(back);
+}
+
+test("refused: each process throttles for itself, and says so once", async () => {
+  const course = await runOnTwo({
     fault: "refused",
-    companions: 1,
     inject: ({ network }) => network.redisUrl.refuse(),
     heal: ({ network }) => network.redisUrl.accept(),
   });
-  expectPromisesKept(course);
-  expect(course.stored.mostWritesPerWindow).toBeLessThanOrEqual(2);
+  expectWindowsOfEachProcess(course);
+  expectOutageSaidOnce(course);
 });
+
+test("dead mid-call: one call waits for the time allowed, the others not at all", async () => {
+  const course = await runOnTwo({
+    fault: "dead mid-call",
+    inject: ({ network }) => network.redisUrl.blackhole(),
+    heal: ({ network }) => network.redisUrl.accept(),
+  });
+  expectWindowsOfEachProcess(course);
+  expectOutageSaidOnce(course);
+  expect(course.worker.seen.fault.longestChangeMs).toBeLessThan(timeoutMs + 300);
+});
+
+test("slower than the time allowed: as if it were away", async () => {
+  const course = await runOnTwo({
+    fault: "slower than `timeoutMs`",
+    inject: ({ network }) => network.redisUrl.delay(timeoutMs),
+    heal: ({ network }) => network.redisUrl.accept(),
+  });
+  expectWindowsOfEachProcess(course);
+  expectOutageSaidOnce(course);
+});
+
+test("slow within the time allowed: windows stay shared, and nobody is told", async () => {
+  const course = await runOnTwo({
+    fault: "slow, within `timeoutMs`",
+    inject: ({ network }) => network.redisUrl.delay(timeoutMs / 5),
+    heal: ({ network }) => network.redisUrl.accept(),
+  });
+  expectWindowsOfEachProcess(course);
+  expect(course.mostWritesPerWindow).toBe(1);
+  expect(course.warnings).toEqual([]);
+});
+
+test("flushed in the middle of windows: a flush costs a job at most one more write by each other process", async () => {
+  await using redis = await privateRedis();
+  const client = new Redis(redis.url);
+  const course = await runOnTwo({
+    fault: "flushed mid-window",
+    instead: { redisUrl: redis.url },
+    holdMs: 0,
+    inject: async (scene) => {
+      for (let flush = 0; flush < 10; flush++) {
+        await untilWrittenAgain(scene);
+        await client.flushall();
+      }
+    },
+    heal: () => {},
+  });
+  client.disconnect();
+  expectWindowsOfEachProcess(course);
+  expect(course.warnings).toEqual([]);
+});
+
+test("failed over to its replica: found again through Sentinel", async () => {
+  await using sentinel = await startRedisSentinel();
+  const { port, name } = sentinel;
+  const course = await runOnTwo({
+    fault: "failed over (Sentinel)",
+    task: { sentinel: { port, name } },
+    holdMs: 500,
+    inject: () => sentinel.failOver(),
+    heal: () => {},
+  });
+  expectWindowsOfEachProcess(course);
+  expectOutageSaidOnce(course);
+});
+
+test("a reply lost after SET: the window counts as taken, and the write is made", async () => {
+  const course = await runOnTwo({
+    fault: "reply lost after SET",
+    inject: ({ network }) => network.redisUrl.dropReplies(),
+    heal: ({ network }) => network.redisUrl.accept(),
+  });
+  expectWindowsOfEachProcess(course);
+  expectOutageSaidOnce(course);
+});
+
+/** Waits until a window was taken after now, so that there is one to flush. */
+async function untilWrittenAgain({ stage }: Scene): Promise<void> {
+  const before = (await journaledChanges(stage.db)).length;
+  await eventually(async () => expect((await journaledChanges(stage.db)).length).toBeGreaterThan(before));
+}
+
+/** The counts of these names alone: equal to all counts when there are no others. */
+function only(counts: Readonly<Record<string, number>>, ...names: readonly string[]): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).filter(([name]) => names.includes(name)));
+}
