@@ -165,12 +165,15 @@ async function createJob(parts: ReporterParts, job: JobToCreate): Promise<number
 
 async function closeAll(parts: ReporterParts): Promise<Unfinished> {
   const { engine, hub, delivery, clock, closeTimeoutMs, release } = parts;
+  const deadline = clock.monotonic() + closeTimeoutMs;
   hub.stop();
-  const unfinished = await engine.close(clock.monotonic() + closeTimeoutMs);
+  const unfinished = await engine.close(deadline);
   const released = Promise.all([delivery.stop(), release()]);
-  await bounded(clock, released, closeTimeoutMs, () => new Error("late")).catch((error: unknown) => {
-    parts.log.warn("Closing did not end well", { reason: error instanceof Error ? error.message : error });
-  });
+  await bounded(clock, released, Math.max(0, deadline - clock.monotonic()), () => new Error("late")).catch(
+    (error: unknown) => {
+      parts.log.warn("Closing did not end well", { reason: error instanceof Error ? error.message : error });
+    },
+  );
   return unfinished;
 }
 

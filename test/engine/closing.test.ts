@@ -164,8 +164,19 @@ describe("close", () => {
     storage.gate.close();
     void reporter.progress("a", 20);
     const closed = watch(reporter.close());
-    await clock.advance(8_000);
+    await clock.advance(4_000);
     expect(closed.value).toEqual({ unwritten: [{ jobId: "a", percent: 20 }], unpublished: true });
+  });
+
+  test("has one deadline for writing, publishing and letting go together", async () => {
+    const { reporter, storage, publisher, clock } = engineOn({ options: { closeTimeoutMs: 4_000 } });
+    withJobs(storage, "a");
+    publisher.gate.close();
+    await reporter.startJob("a");
+    await clock.advance(0);
+    const closed = watch(reporter.close());
+    await clock.advance(4_000);
+    expect(closed.value).toEqual({ unwritten: [], unpublished: true });
   });
 
   test("leaves no timer of its own behind", async () => {
