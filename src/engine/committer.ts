@@ -54,6 +54,8 @@ interface Step {
 }
 
 const maxConflicts = 50;
+// Another process may have written the same version in the same millisecond.
+const storedTexts = ["step", "message", "errorCode", "errorMessage"] as const;
 
 export function commitTask(slot: Slot, command: Command): CommitTask {
   return {
@@ -249,7 +251,8 @@ export class Committer {
     const same = job.status === next.status && job.progress === next.progress && job.attempt === next.attempt;
     const ours =
       (job.updatedAt === set.updatedAt || (job.updatedAt === null && isTerminal(job.status))) &&
-      (set.cancelRequested === undefined || set.cancelRequested === job.cancelRequested);
+      (set.cancelRequested === undefined || set.cancelRequested === job.cancelRequested) &&
+      storedTexts.every((key) => !set[key] || job[key] === null || job[key] === set[key]);
     if (!same || !ours) return false;
     if (event !== null) this.#options.onEvents([event]);
     this.#options.onStored(task.slot, step.previous, job);
