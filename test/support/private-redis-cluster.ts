@@ -6,6 +6,7 @@ import { hasPrograms } from "./server-programs.js";
 
 /** Three masters that share the slots, on this machine alone. */
 export interface PrivateRedisCluster {
+  /** The masters, in the order of their slots, and behind them their replicas where there are any. */
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
   /** SIGKILL to one master, or where the masters share a container, to all. */
   kill(): Promise<void>;
@@ -17,12 +18,19 @@ export interface PrivateRedisCluster {
 
 type Killable = Pick<PrivateRedisCluster, "kill" | "restart" | "stop">;
 
+const masters = 3;
 const lastSlot = 16_383;
 
+/** How a Cluster is made. */
+export interface RedisClusterOptions {
+  /** Gives each master a replica, which takes its place a second or two after its death. @default false */
+  readonly replicas?: boolean;
+}
+
 /** Starts a Redis Cluster of the caller's own. */
-export async function startRedisCluster(): Promise<PrivateRedisCluster> {
-  const ports = [await freePort(), await freePort(), await freePort()];
-  const busPorts = [await freePort(), await freePort(), await freePort()];
+export async function startRedisCluster({ replicas = false }: RedisClusterOptions = {}): Promise<PrivateRedisCluster> {
+  const count = replicas ? 2 * masters : masters;
+  const [ports, busPorts] = [await freePorts(count), await freePorts(count)];
   const settings = ports.map((port, index) => clusterSettings(port, busPorts[index] as number));
   const servers = hasPrograms("Redis") ? await startPrograms(settings) : await startInOneContainer(ports, settings);
   await form(ports, busPorts);
@@ -42,7 +50,17 @@ function clusterSettings(port: number, busPort: number): string[] {
     "--cluster-config-file",
     `nodes-${port}.conf`,
   ];
-  return [...names, "--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", "--cluster-node-timeout", "1000"];
+  const replication = ["--repl-diskless-sync-delay", "0"];
+  return [
+    ...names,
+    ...replication,
+    "--cluster-enabled",
+    "yes",
+    "--cluster-announce-ip",
+    "127.0.0.1",
+    "--cluster-node-timeout",
+    "1000",
+  ];
 }
 
 async function startPrograms(settings: readonly string[][]): Promise<Killable> {
@@ -69,9 +87,9 @@ async function startInOneContainer(ports: readonly number[], settings: readonly 
 
 async function form(ports: readonly number[], busPorts: readonly number[]): Promise<void> {
   const clients = ports.map((port) => new Redis(port, "127.0.0.1"));
-  const share = Math.ceil((lastSlot + 1) / ports.length);
+  const share = Math.ceil((lastSlot + 1) / masters);
   await Promise.all(
-    clients.map((client, index) => {
+    clients.slice(0, masters).map((client, index) => {
       const first = index * share;
       return client.call("cluster", "addslotsrange", first, Math.min(lastSlot, first + share - 1));
     }),
@@ -79,11 +97,29 @@ async function form(ports: readonly number[], busPorts: readonly number[]): Prom
   for (const [index, port] of ports.entries()) {
     if (index > 0) await clients[0]?.call("cluster", "meet", "127.0.0.1", port, busPorts[index] as number);
   }
+  await Promise.all(clients.slice(masters).map((replica, index) => follow(replica, clients[index] as Redis)));
   await eventually(async () => {
     for (const client of clients) {
       const info = String(await client.call("cluster", "info"));
-      if (!info.includes("cluster_state:ok") || !info.includes(`cluster_size:${ports.length}`)) throw new Error(info);
+      const whole = ["cluster_state:ok", `cluster_size:${masters}`, `cluster_known_nodes:${ports.length}`];
+      if (!whole.every((line) => info.includes(line))) throw new Error(info);
     }
   });
   for (const client of clients) client.disconnect();
+}
+
+/** Makes a node the replica of a master as soon as it knows it, and waits until it has its data. */
+async function follow(replica: Redis, master: Redis): Promise<void> {
+  const id = await master.call("cluster", "myid");
+  await eventually(() => replica.call("cluster", "replicate", String(id)));
+  await eventually(async () => {
+    const info = await replica.info("replication");
+    if (!info.includes("master_link_status:up")) throw new Error(info);
+  });
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const ports: number[] = [];
+  while (ports.length < count) ports.push(await freePort());
+  return ports;
 }

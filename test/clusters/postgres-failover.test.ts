@@ -1,0 +1,112 @@
+import { expect, test } from "vitest";
+import { keepJournal } from "../guarantees/journal.js";
+import { listen } from "../guarantees/listener.js";
+import { openStage, quietPool } from "../guarantees/stage.js";
+import { viaProxy } from "../guarantees/via-proxy.js";
+import { eventually } from "../support/eventually.js";
+import { startPgbouncer } from "../support/private-pgbouncer.js";
+import { replicateSynchronously, startStandby } from "../support/private-postgres-standby.js";
+import { privatePostgres } from "../support/servers.js";
+import {
+  expectCallsReturnedAtOnce,
+  expectConsistent,
+  lostChanges,
+  storedEvents,
+  untilLastIsStored,
+  untilWorkGoesOn,
+} from "./audit.js";
+import { startLoad } from "./load.js";
+import type { LoadReport } from "./workers/load-messages.js";
+
+const options = { windowMs: 100, relay: { pollMs: 100, leaseMs: 1_000 } };
+
+test("a synchronous standby that is promoted under load has every change that was acknowledged and every event that was sent", async () => {
+  await using primary = await privatePostgres();
+  await using standby = await startStandby(primary.url);
+  await replicateSynchronously(primary.url);
+  await using stage = await openStage({ databaseUrl: primary.url, redisUrl: null });
+  await keepJournal(stage.db);
+  const jobIds = await stage.jobs(10);
+  await using listener = await listen(stage);
+  const postgresHosts = [primary, standby].map(({ port }) => ({ host: "127.0.0.1", port }));
+  const load = await startLoad(stage.address, { ownJobIds: jobIds, clusters: { postgresHosts }, options });
+  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(60));
+
+  load.fault();
+  const killedAt = Date.now();
+  await primary.kill();
+  await standby.promote();
+  const promotedMs = Date.now() - killedAt;
+  const db = quietPool(standby.url);
+  const pauseMs = await untilWorkGoesOn(db, killedAt);
+  const report = await load.stop();
+  await untilLastIsStored(db, jobIds);
+  await expectConsistent(db, listener);
+  expect(await lostChanges(db, report.acknowledged)).toEqual([]);
+  expectCallsReturnedAtOnce(report);
+  expect(await load.end()).toBe(0);
+  await db.end();
+  say("synchronous standby, several hosts", report, { promotedMs, pauseMs, lost: 0 });
+}, 60_000);
+
+test("an asynchronous standby that is promoted under load lacks what it had not received, and work goes on from what it has", async () => {
+  await using primary = await privatePostgres();
+  await using replication = closing(await viaProxy(primary.url));
+  await using standby = await startStandby(replication.url);
+  await using bouncer = await startPgbouncer(primary.url);
+  await using stage = await openStage({ databaseUrl: bouncer.url, redisUrl: null });
+  await keepJournal(stage.db);
+  const jobIds = await stage.jobs(10);
+  await using listener = await listen(stage);
+  const load = await startLoad(stage.address, { ownJobIds: jobIds, options });
+  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(60));
+
+  const behindSince = Date.now();
+  replication.blackhole();
+  const arrived = listener.deliveries.length;
+  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(arrived + 60));
+  load.fault();
+  const killedAt = Date.now();
+  await primary.kill();
+  await standby.promote();
+  await bouncer.repoint(standby.url);
+  const promotedMs = Date.now() - killedAt;
+  const pauseMs = await untilWorkGoesOn(stage.db, killedAt);
+  const report = await load.stop();
+  await untilLastIsStored(stage.db, jobIds);
+
+  const stored = new Set([...(await storedEvents(stage.db)).values()].flat());
+  const untold = () => listener.deliveries.filter(({ messageId }) => !stored.has(messageId));
+  // The consumer was told what the new primary does not know.
+  expect(untold().length).toBeGreaterThan(0);
+  await expectConsistent(stage.db, listener, (id) => stored.has(id));
+  const lost = await lostChanges(stage.db, report.acknowledged);
+  expect(lost.length).toBeGreaterThan(0);
+  expect(lost.filter(({ at }) => at < behindSince || at > killedAt)).toEqual([]);
+  expectCallsReturnedAtOnce(report);
+  expect(await load.end()).toBe(0);
+  say("asynchronous standby, PgBouncer re-pointed", report, {
+    promotedMs,
+    pauseMs,
+    lost: lost.length,
+    untold: untold().length,
+  });
+}, 60_000);
+
+function closing<T extends { close(): Promise<void> }>(opened: T): T & AsyncDisposable {
+  return Object.assign(opened, { [Symbol.asyncDispose]: () => opened.close() });
+}
+
+function say(how: string, { fault, acknowledged }: LoadReport, figures: Readonly<Record<string, number>>): void {
+  const { calls, outcomes, changes, longestOwnMs, longestChangeMs } = fault;
+  const shown = {
+    ...figures,
+    acknowledged: acknowledged.length,
+    calls,
+    outcomes,
+    changes,
+    longestOwnMs,
+    longestChangeMs,
+  };
+  console.log(`PostgreSQL, ${how}: ${JSON.stringify(shown)}`);
+}
