@@ -19,6 +19,8 @@ export interface JournalEntry {
   readonly statement: number;
   /** Monotonic milliseconds. */
   readonly at: number;
+  /** Whether it was a transaction of the caller's that changed it. */
+  readonly inTransaction: boolean;
   readonly write: JobWrite;
 }
 
@@ -87,9 +89,14 @@ export class InMemoryStorage implements StorageAdapter {
     this.#jobs.set(id, { ...(this.#jobs.get(id) ?? blank(id)), ...values });
   }
 
+  /** The job as stored, if there is one. */
+  find(id: string): JobSnapshot | undefined {
+    return this.#jobs.get(id);
+  }
+
   /** The job as stored. */
   job(id: string): JobSnapshot {
-    const job = this.#jobs.get(id);
+    const job = this.find(id);
     if (job === undefined) throw new Error(`no job "${id}" is stored`);
     return job;
   }
@@ -179,7 +186,7 @@ export class InMemoryStorage implements StorageAdapter {
     (inside?.jobs ?? this.#jobs).set(id, applyPatch(job, next, set));
     const insert = event === null ? () => {} : this.outbox.insert(event);
     const show = () => {
-      this.journal.push({ statement, at: this.#clock.monotonic(), write });
+      this.journal.push({ statement, at: this.#clock.monotonic(), inTransaction: inside !== null, write });
       insert();
     };
     if (inside === null) show();

@@ -1,0 +1,257 @@
+/**
+ * What a job may do, said a second time: written from the design, importing nothing of the library. `decide` and this page
+ * are two sources; a stored change has to be right by both.
+ */
+
+export interface Version {
+  readonly status: string;
+  readonly progress: number;
+  readonly attempt: number;
+}
+
+export interface Texts {
+  readonly step: string | null;
+  readonly message: string | null;
+}
+
+/** A job as this model knows it. */
+export interface ModelJob extends Version {
+  readonly id: string;
+  /**
+   * The texts that were stored while the version stood still, newest first. A process that decides on the version it knows
+   * may tell those it knows with it.
+   */
+  readonly texts: readonly Texts[];
+  readonly started: boolean;
+  readonly finished: boolean;
+  /** Whether progress was ever written. */
+  readonly reported: boolean;
+  /** Whether that was so when this version came about: a process that decides on the version it knows may know no more. */
+  readonly reportedBefore: boolean;
+  readonly cancelRequested: boolean;
+  /** When anything was heard of it, by the wall clock. */
+  readonly heardAt: number | null;
+}
+
+/** Why a change was stored: what somebody asked for. `attempt` is that of the handle that asked, null for no handle. */
+export type Cause =
+  | { readonly kind: "report"; readonly percent: number; readonly attempt: number | null }
+  | { readonly kind: "start"; readonly named: number | null; readonly resume: boolean; readonly reject: boolean }
+  | {
+      readonly kind: "status";
+      readonly status: string;
+      readonly percent: number;
+      readonly attempt: number | null;
+      readonly error: { readonly code: string; readonly message: string } | null;
+    }
+  | { readonly kind: "cancel request" }
+  | { readonly kind: "timeout"; readonly silentSince: number }
+  | { readonly kind: "sign of life" };
+
+/** Progress that waited and was stored with the change. */
+export interface Carried {
+  readonly percent: number;
+  readonly attempt: number | null;
+}
+
+/** What was stored, as the storage was told. */
+export interface StoredChange {
+  readonly expected: Version;
+  readonly next: Version;
+  readonly set: Readonly<Record<string, unknown>> & { readonly updatedAt: number };
+  /** Undefined where events are not stored. */
+  readonly event: Readonly<Record<string, unknown>> | null | undefined;
+}
+
+/** What has to become of a job, or why nothing may. */
+type Verdict = { readonly next: Version; readonly tells: boolean } | { readonly refused: string };
+
+const noTexts: Texts = { step: null, message: null };
+const over = ["completed", "failed", "cancelled", "timeout"];
+const milestones = [25, 50, 75, 100];
+
+export function isOver(status: string): boolean {
+  return over.includes(status);
+}
+
+/** Within an attempt; `startJob` goes from anywhere to running. */
+export function mayMove(from: string, to: string): boolean {
+  const requeues = to === "pending" || to === "queued";
+  if (isOver(from)) return requeues;
+  if (from === to) return true;
+  if (to === "completed" || to === "retrying") return from === "running";
+  if (requeues && from === "pending") return to === "queued";
+  return true;
+}
+
+/** Stored percents are whole: 99.9 is never 100. */
+export function whole(percent: number): number {
+  return Math.floor(Math.min(100, Math.max(0, percent)));
+}
+
+/** What the design says must become of `job`. */
+export function verdictOn(job: ModelJob, cause: Cause, carried: Carried | null): Verdict {
+  const { status, progress, attempt } = job;
+  const keeps: Version = { status, progress, attempt };
+  if ("attempt" in cause && cause.attempt !== null && cause.attempt !== attempt)
+    return { refused: `attempt ${cause.attempt} is stale` };
+  if (carried !== null && carried.attempt !== null && carried.attempt !== attempt)
+    return { refused: `it carries progress of attempt ${carried.attempt}` };
+  switch (cause.kind) {
+    case "report": {
+      const percent = whole(cause.percent);
+      if (isOver(status)) return { refused: "the job is over" };
+      if (percent < progress) return { refused: `${percent} % is a decrease` };
+      const waits = status === "pending" || status === "queued";
+      const becomes = !waits ? status : percent > 0 ? "running" : "queued";
+      const tells = becomes !== status || isNews(job, percent, true);
+      return { next: { status: becomes, progress: percent, attempt }, tells };
+    }
+    case "start": {
+      const begins = cause.named ?? attempt + 1;
+      if (begins < attempt) return { refused: `attempt ${begins} is stale` };
+      if (begins === attempt && isOver(status)) return { refused: "the job is over" };
+      if (status === "running" && cause.reject) return { refused: "the job is running" };
+      const kept = cause.resume || begins === attempt ? progress : 0;
+      return {
+        next: { status: "running", progress: kept, attempt: begins },
+        tells: begins > attempt || status !== "running",
+      };
+    }
+    case "status":
+      return moved(job, cause.status, Math.max(cause.percent, carried?.percent ?? 0), carried !== null);
+    case "cancel request":
+      return status === "running"
+        ? { next: keeps, tells: false }
+        : moved(job, "cancelled", carried?.percent ?? 0, false);
+    case "timeout": {
+      if (status !== "running") return { refused: `it is ${status}, not running` };
+      if (job.heardAt === null || job.heardAt > cause.silentSince)
+        return { refused: "its worker was heard of meanwhile" };
+      return moved(job, "timeout", carried?.percent ?? 0, carried !== null);
+    }
+    case "sign of life":
+      return isOver(status) ? { refused: "the job is over" } : { next: keeps, tells: false };
+  }
+}
+
+function moved(job: ModelJob, to: string, percent: number, reports: boolean): Verdict {
+  if (!mayMove(job.status, to)) return { refused: `${job.status} may not become ${to}` };
+  const progress = to === "completed" ? 100 : Math.max(job.progress, whole(percent));
+  const tells = to !== job.status || isNews(job, progress, reports || progress > job.progress);
+  return { next: { status: to, progress, attempt: job.attempt }, tells };
+}
+
+/** A milestone reached, 0 when first written, or a step of ten points and more. */
+function isNews(job: ModelJob, now: number, reports: boolean): boolean {
+  if (reports && !job.reported && job.progress === 0) return true;
+  return now - job.progress >= 10 || milestones.some((milestone) => job.progress < milestone && milestone <= now);
+}
+
+/** Everything that is wrong with a stored change, in words. */
+export function violationsOf(job: ModelJob, change: StoredChange, cause: Cause, carried: Carried | null): string[] {
+  const { expected, next, set } = change;
+  const found: string[] = [];
+  const hold = (rule: string, holds: boolean) => holds || found.push(rule);
+  const verdict = verdictOn(job, cause, carried);
+  hold(`was decided on ${said(expected)}, but ${said(job)} was stored`, said(expected) === said(job));
+  if (next.attempt === job.attempt)
+    hold(`progress fell from ${job.progress} to ${next.progress}`, next.progress >= job.progress);
+  else hold("an attempt may only grow", next.attempt > job.attempt);
+  if ("refused" in verdict) return [...found, `should have been refused: ${verdict.refused}`];
+  hold(`should have become ${said(verdict.next)}`, said(verdict.next) === said(next));
+  const { event } = change;
+  const due = dueEvents(job, change, cause, carried);
+  if (event === null) hold("its event is missing", !verdict.tells);
+  else if (event !== undefined && due.length === 0) found.push("has an event, but none was due");
+  else if (event !== undefined && !due.includes(withoutId(event)))
+    found.push(`tells ${withoutId(event)}, not ${due[0]}`);
+  const started = next.status === "running" && !job.started;
+  hold(
+    `started_at is to be set ${started ? "now" : "at the first start only"}`,
+    (set.startedAt === set.updatedAt) === started,
+  );
+  const finishes = isOver(next.status) && !isOver(job.status);
+  hold("finished_at is to be set when a job is over", !finishes || set.finishedAt === set.updatedAt);
+  hold(
+    "finished_at is to be emptied when a job lives again",
+    isOver(next.status) || !job.finished || set.finishedAt === null,
+  );
+  const asks = cause.kind === "cancel request" && job.status === "running";
+  hold("only a request asks for cancellation", (set.cancelRequested === true) === asks);
+  return found;
+}
+
+/** Whether a change has to have an event. */
+export function mustTell(job: ModelJob, cause: Cause, carried: Carried | null): boolean {
+  const verdict = verdictOn(job, cause, carried);
+  return "tells" in verdict && verdict.tells;
+}
+
+/** The event that a change may have, as JSON without its id; several where it may tell older texts; none where none is due. */
+export function dueEvents(job: ModelJob, { next, set }: StoredChange, cause: Cause, carried: Carried | null): string[] {
+  if (!mustTell({ ...job, reported: job.reportedBefore }, cause, carried)) return [];
+  const error = cause.kind === "status" ? cause.error : null;
+  return job.texts.map((known) =>
+    JSON.stringify({
+      event_type: "job.status.changed",
+      timestamp: new Date(set.updatedAt).toISOString(),
+      job_id: job.id,
+      status: next.status,
+      progress: next.progress,
+      attempt: next.attempt,
+      previous_status: job.status,
+      previous_progress: job.progress,
+      step: set.step === undefined ? known.step : set.step,
+      message: set.message === undefined ? known.message : set.message,
+      ...(error === null ? {} : { error_code: error.code, error_message: error.message }),
+    }),
+  );
+}
+
+/** The payload of an event, as JSON, without its id. */
+export function withoutId({ event_id: _, ...rest }: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify(rest);
+}
+
+/** The job after a change. */
+export function after(job: ModelJob, { next, set }: StoredChange): ModelJob {
+  const { status, progress, attempt } = next;
+  const [last = noTexts] = job.texts;
+  const reported = job.reported || typeof set.progressAt === "number";
+  const texts = {
+    step: set.step === undefined ? last.step : (set.step as string | null),
+    message: set.message === undefined ? last.message : (set.message as string | null),
+  };
+  return {
+    id: job.id,
+    status,
+    progress,
+    attempt,
+    texts: said(job) === said(next) ? [texts, ...job.texts] : [texts],
+    started: job.started || status === "running",
+    finished: isOver(status),
+    reported,
+    reportedBefore: said(job) === said(next) ? job.reportedBefore : reported,
+    cancelRequested: typeof set.cancelRequested === "boolean" ? set.cancelRequested : job.cancelRequested,
+    heardAt: set.updatedAt,
+  };
+}
+
+/** A job that was just created. */
+export function newborn(id: string, heardAt: number | null): ModelJob {
+  const version = { status: "pending", progress: 0, attempt: 0 };
+  const told = {
+    texts: [noTexts],
+    started: false,
+    finished: false,
+    reported: false,
+    reportedBefore: false,
+    cancelRequested: false,
+  };
+  return { id, ...version, ...told, heardAt };
+}
+
+function said({ status, progress, attempt }: Version): string {
+  return `${status} ${progress} % (attempt ${attempt})`;
+}
