@@ -1,3 +1,4 @@
+export { type CloseOnSignalsOptions, closeOnSignals } from "./close-on-signals.js";
 export {
   type AmqpArgument,
   createProgressReporter,

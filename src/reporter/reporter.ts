@@ -164,17 +164,36 @@ async function createJob(parts: ReporterParts, job: JobToCreate): Promise<number
 }
 
 async function closeAll(parts: ReporterParts): Promise<Unfinished> {
-  const { engine, hub, delivery, clock, closeTimeoutMs, release } = parts;
+  const { engine, hub, delivery, clock, log, closeTimeoutMs, release } = parts;
   const deadline = clock.monotonic() + closeTimeoutMs;
   hub.stop();
-  const unfinished = await engine.close(deadline);
+  const unfinished = await engine.close(deadline - Math.min(longestReleaseMs, closeTimeoutMs / 10));
+  sayUnfinished(unfinished, parts);
   const released = Promise.all([delivery.stop(), release()]);
-  await bounded(clock, released, Math.max(0, deadline - clock.monotonic()), () => new Error("late")).catch(
-    (error: unknown) => {
-      parts.log.warn("Closing did not end well", { reason: error instanceof Error ? error.message : error });
-    },
-  );
+  const late = () => new Error(`not everything was let go within ${closeTimeoutMs} ms`);
+  await bounded(clock, released, Math.max(0, deadline - clock.monotonic()), late).catch((error: unknown) => {
+    log.warn("Closing did not end well", { reason: error instanceof Error ? error.message : error });
+  });
   return unfinished;
+}
+
+const longestReleaseMs = 500;
+const jobsNamed = 20;
+
+/** Also for those who do not look at what `close()` answers, as `await using` cannot. */
+function sayUnfinished({ unwritten, unpublished }: Unfinished, { log, delivery }: ReporterParts): void {
+  if (unwritten.length > 0) {
+    log.warn("Closed before the newest progress was written: it is lost", {
+      count: unwritten.length,
+      jobs: unwritten.slice(0, jobsNamed),
+    });
+  }
+  if (!unpublished) return;
+  log.warn(
+    delivery.viaOutbox
+      ? "Closed before all events were published: they wait in the outbox"
+      : "Closed before all events were published: they are lost",
+  );
 }
 
 async function healthOf({ engine, delivery, storage, clock }: ReporterParts): Promise<Health> {

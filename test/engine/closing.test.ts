@@ -102,9 +102,9 @@ describe("close", () => {
     storage.outage = away;
     void reporter.progress("a", 20);
     const closed = watch(reporter.close());
-    await clock.advance(3_900);
+    await clock.advance(3_500);
     expect(closed.value).toBeUndefined();
-    await clock.advance(200);
+    await clock.advance(500);
     expect(closed.value).toEqual({ unwritten: [{ jobId: "a", percent: 20 }], unpublished: true });
     await clock.advance(10_000);
     expect(clock.holdsProcess()).toBe(false);
@@ -132,7 +132,7 @@ describe("close", () => {
     const completed = watch(reporter.completeJob("a"));
     await clock.advance(10);
     const closed = watch(reporter.close());
-    await clock.advance(1_900);
+    await clock.advance(1_700);
     expect([closed.value, completed.error]).toEqual([undefined, undefined]);
     await clock.advance(8_000);
     expect(closed.value).toBeDefined();
@@ -177,6 +177,28 @@ describe("close", () => {
     const closed = watch(reporter.close());
     await clock.advance(4_000);
     expect(closed.value).toEqual({ unwritten: [], unpublished: true });
+  });
+
+  test("says what was not written and not published, also to those who do not look at what it answers", async () => {
+    const { reporter, storage, log, clock } = engineOn({ options: { closeTimeoutMs: 4_000 } });
+    withJobs(storage, "a");
+    await reporter.progress("a", 10);
+    storage.outage = away;
+    void reporter.progress("a", 20);
+    const disposed = watch(reporter[Symbol.asyncDispose]().then(() => "disposed"));
+    await clock.advance(4_000);
+    expect(disposed.value).toBe("disposed");
+    expect(log.warnings).toContain("Closed before the newest progress was written: it is lost");
+    expect(log.details).toContainEqual({ count: 1, jobs: [{ jobId: "a", percent: 20 }] });
+    expect(log.warnings).toContain("Closed before all events were published: they wait in the outbox");
+  });
+
+  test("says nothing when nothing is left", async () => {
+    const { reporter, storage, log } = engineOn();
+    withJobs(storage, "a");
+    await reporter.progress("a", 10);
+    await reporter.close();
+    expect(log.warnings).toEqual([]);
   });
 
   test("leaves no timer of its own behind", async () => {

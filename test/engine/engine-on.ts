@@ -22,9 +22,12 @@ import { SimulatedClock } from "../support/simulated-clock.js";
 /** Warnings, as an operator reads them. */
 export class RecordingLog {
   readonly warnings: string[] = [];
+  /** What was told with them. */
+  readonly details: unknown[] = [];
 
-  warn(message: string): void {
+  warn(message: string, details?: object): void {
     this.warnings.push(message);
+    if (details !== undefined) this.details.push(details);
   }
 }
 
