@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect as connectTcp, createServer, type Socket } from "node:net";
 import { type ChannelModel, connect } from "amqplib";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { rabbitmqPublisher } from "../../src/adapters/rabbitmq/index.js";
 import { eventually } from "../support/eventually.js";
 import { rabbitmqUrl } from "../support/servers.js";
@@ -82,6 +82,28 @@ test("an event that a queue refuses fails its publish", async () => {
   await channel.purgeQueue(full);
   expect(await publisher.publish(newEvents(1))).toEqual(["confirmed"]);
   await publisher.close();
+  await consumer.dispose();
+});
+
+test("a publish after a refused one gets a channel of its own", async () => {
+  const consumer = await openConsumer();
+  const model = await connect(rabbitmqUrl());
+  const opened = vi.spyOn(model, "createConfirmChannel");
+  const publisher = rabbitmqPublisher(model, consumer.names);
+  await publisher.setup();
+  const channel = await consumer.connection.createChannel();
+  const full = `${consumer.names.outboundExchange}.full`;
+  await channel.assertQueue(full, { exclusive: true, maxLength: 1, arguments: { "x-overflow": "reject-publish" } });
+  await channel.bindQueue(full, consumer.names.outboundExchange, "");
+  await publisher.publish(newEvents(1));
+  await expect(publisher.publish(newEvents(1))).rejects.toMatchObject({ code: "PUBLISHER_UNAVAILABLE" });
+  expect(opened).toHaveBeenCalledTimes(1);
+  expect(publisher.state()).toEqual({ kind: "lost", reason: "it refused an event" });
+  await channel.purgeQueue(full);
+  expect(await publisher.publish(newEvents(1))).toEqual(["confirmed"]);
+  expect(opened).toHaveBeenCalledTimes(2);
+  await publisher.close();
+  await model.close();
   await consumer.dispose();
 });
 

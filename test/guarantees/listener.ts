@@ -26,7 +26,10 @@ export interface Listener {
 }
 
 /** Binds a queue to the outbound exchange and collects what arrives. */
-export async function listen(stage: Pick<Stage, "address" | "queue">): Promise<Listener> {
+export async function listen(
+  stage: Pick<Stage, "address" | "queue">,
+  queueType: "classic" | "quorum" = "classic",
+): Promise<Listener> {
   const { outboundExchange, rabbitmqUrl } = stage.address;
   const connection = await connect(rabbitmqUrl as string);
   connection.on("error", () => {});
@@ -35,7 +38,7 @@ export async function listen(stage: Pick<Stage, "address" | "queue">): Promise<L
   channel.on("error", () => {});
   const queue = stage.queue("outside");
   await channel.assertExchange(outboundExchange, "fanout", { durable: true });
-  await channel.assertQueue(queue, { durable: true });
+  await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": queueType } });
   await channel.bindQueue(queue, outboundExchange, "");
   const deliveries: Delivery[] = [];
   await channel.consume(queue, (message) => {

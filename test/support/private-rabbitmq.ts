@@ -14,12 +14,9 @@ export interface PrivateRabbitmq extends PrivateServer {
 
 /** Starts a RabbitMQ with its own node name, cookie, folders and port mapper from the installed programs. */
 export async function startRabbitmq(): Promise<PrivateRabbitmq> {
-  const folder = serverFolder("RabbitMQ");
+  const folder = rabbitmqFolder();
   const [port, distributionPort, epmdPort] = [await freePort(), await freePort(), await freePort()];
-  writeFileSync(join(folder, "enabled_plugins"), "[].\n");
-  writeFileSync(join(folder, "rabbitmq.conf"), "");
-  writeFileSync(join(folder, "environment"), "");
-  const env = environment(folder, { port, distributionPort, epmdPort });
+  const env = rabbitmqEnvironment(folder, { port, distributionPort, epmdPort });
   const server = await runServer({
     name: "RabbitMQ",
     url: `amqp://guest:guest@127.0.0.1:${port}`,
@@ -41,13 +38,29 @@ export async function startRabbitmq(): Promise<PrivateRabbitmq> {
   return Object.defineProperties({ ctl }, Object.getOwnPropertyDescriptors(server)) as PrivateRabbitmq;
 }
 
-interface Ports {
+/** A folder for a node, with its configuration in it. */
+export function rabbitmqFolder(configuration = ""): string {
+  const folder = serverFolder("RabbitMQ");
+  writeFileSync(join(folder, "enabled_plugins"), "[].\n");
+  writeFileSync(join(folder, "rabbitmq.conf"), configuration);
+  writeFileSync(join(folder, "environment"), "");
+  return folder;
+}
+
+/** The ports of a node, and of the port mapper that it is known to. */
+export interface Ports {
   readonly port: number;
   readonly distributionPort: number;
   readonly epmdPort: number;
 }
 
-function environment(folder: string, { port, distributionPort, epmdPort }: Ports): NodeJS.ProcessEnv {
+/** The name of the node that listens on a port. */
+export function nodeName(port: number): string {
+  return `worker_progress_${port}@localhost`;
+}
+
+/** What keeps a node to its own name, folders and ports; nodes of one folder's cookie and one port mapper find each other. */
+export function rabbitmqEnvironment(folder: string, { port, distributionPort, epmdPort }: Ports): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("RABBITMQ_"));
   return {
     ...Object.fromEntries(inherited),
@@ -56,7 +69,7 @@ function environment(folder: string, { port, distributionPort, epmdPort }: Ports
     LC_ALL: "C.UTF-8",
     ERL_EPMD_PORT: String(epmdPort),
     ERL_EPMD_ADDRESS: "127.0.0.1",
-    RABBITMQ_NODENAME: `worker_progress_${port}@localhost`,
+    RABBITMQ_NODENAME: nodeName(port),
     RABBITMQ_NODE_IP_ADDRESS: "127.0.0.1",
     RABBITMQ_NODE_PORT: String(port),
     RABBITMQ_DIST_PORT: String(distributionPort),

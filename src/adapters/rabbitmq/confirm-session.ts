@@ -105,7 +105,7 @@ export class ConfirmSession {
       await within(answers, confirmTimeoutMs, late).catch(() => {});
     }
     this.#end(ended);
-    const closed = (async () => this.#channel.close())().catch(() => {});
+    const closed = this.#closeChannel();
     // A blocked broker does not answer.
     if (this.#blocked === null) await within(closed, connectTimeoutMs, late).catch(() => {});
   }
@@ -142,7 +142,14 @@ export class ConfirmSession {
     if (error === null)
       batch.answer(index, this.#returned.delete(batch.events[index]?.id) ? "unroutable" : "confirmed");
     // With another error the channel has closed, which its event tells in the same turn.
-    else if (error.message === "message nacked") batch.fail(unavailable("RabbitMQ refused an event: publish it again"));
+    else if (error.message === "message nacked") this.#refused();
+  }
+
+  /** A channel that published while a quorum queue had no leader is refused for good; a new one is not (RabbitMQ 3.10). */
+  #refused(): void {
+    this.#end(unavailable("RabbitMQ refused an event: publish it again"));
+    this.#onEnd("it refused an event");
+    void this.#closeChannel();
   }
 
   #drained(): void {
@@ -180,7 +187,15 @@ export class ConfirmSession {
     const reason = `no confirm came within ${this.#settings.confirmTimeoutMs} ms`;
     this.#lose(reason);
     if (this.#connection.owned) this.#connection.cut(reason);
-    else void this.#channel.close().catch(() => {});
+    else void this.#closeChannel();
+  }
+
+  async #closeChannel(): Promise<void> {
+    try {
+      await this.#channel.close();
+    } catch {
+      // It is closed already.
+    }
   }
 
   #lose(reason: string): void {
