@@ -44,6 +44,12 @@ export interface ReporterOptions {
   readonly watchPollMs?: number;
   /** Adds `artefacts` and `queue_position` to what `getJob` and `watch` answer. */
   readonly resolve?: ReadModelResolver;
+  /**
+   * Names whose values do not leave in events, whatever their case: a field (step, message, error_code, error_message) as a whole,
+   * and in texts what follows as `name=value`, `name: value` or `"name": "value"`. Your own table, live updates and the read model
+   * are not touched. Up to 100 names of 1 to 100 characters. @default none
+   */
+  readonly redact?: readonly string[];
   /** How much text and JSON a job may carry. */
   readonly limits?: Partial<Limits>;
   /** How events leave the outbox. */
@@ -86,6 +92,7 @@ const schema = z.strictObject({
   resolve: z
     .custom<ReadModelResolver>((value) => typeof value === "function", "must be a function")
     .default(() => () => ({})),
+  redact: z.array(z.string().min(1).max(100)).max(100).readonly().default([]),
   limits: z
     .strictObject({
       messageLength: z.int().min(1).default(defaultLimits.messageLength),

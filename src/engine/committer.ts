@@ -3,9 +3,10 @@ import { type Decision, decide, type Rules } from "../domain/decide.js";
 import { type ErrorCode, isRetryable, WorkerProgressError } from "../domain/errors.js";
 import { eventOf, type JobEvent } from "../domain/event.js";
 import { canonicalJobId } from "../domain/job-id.js";
-import { applyPatch, type JobSnapshot } from "../domain/job-snapshot.js";
+import { applyPatch, type JobPatch, type JobSnapshot, type JobVersion } from "../domain/job-snapshot.js";
 import { isTerminal } from "../domain/job-status.js";
 import type { Limits } from "../domain/limits.js";
+import type { Redaction } from "../domain/redact.js";
 import type { Clock } from "../ports/clock.js";
 import type { CallerTransaction, CommitOutcome, JobWrite, StorageAdapter, StorageTraits } from "../ports/storage.js";
 import { bounded } from "./bounded.js";
@@ -38,6 +39,7 @@ export interface CommitterOptions {
   /** How long one storage call may take, in milliseconds. */
   readonly storageTimeoutMs: number;
   readonly newEventId: () => string;
+  readonly redact: Redaction;
   /** Whether events are stored with the change; else `onEvents` is all that knows of them. */
   readonly viaOutbox: boolean;
   /** Told of the events of stored changes. Not called for a caller's transaction, which may still roll back. */
@@ -162,11 +164,15 @@ export class Committer {
     }
     const { next, set } = decision;
     const { id, status, progress, attempt } = previous;
-    const event = decision.emits ? eventOf(this.#options.newEventId(), traits.idType, previous, next, set) : null;
+    const event = decision.emits ? this.#eventOf(traits, previous, next, set) : null;
     const { silentSince = null } = decision;
     const write = { id, expected: { status, progress, attempt }, next, set, silentSince, event };
     task.attempted = { task, previous, decision, write };
     return task.attempted;
+  }
+
+  #eventOf({ idType }: StorageTraits, previous: JobSnapshot, next: JobVersion, set: JobPatch): JobEvent {
+    return this.#options.redact(eventOf(this.#options.newEventId(), idType, previous, next, set));
   }
 
   async #loadUnknown(tasks: readonly CommitTask[], transaction: CallerTransaction | undefined): Promise<void> {

@@ -1,5 +1,6 @@
 import type { BackoffPolicy } from "../domain/backoff.js";
 import type { Limits } from "../domain/limits.js";
+import { redaction } from "../domain/redact.js";
 import type { Clock } from "../ports/clock.js";
 import type { LiveAdapter } from "../ports/live.js";
 import type { Log } from "../ports/log.js";
@@ -49,6 +50,8 @@ export interface EngineSettings {
   readonly liveMs: number;
   readonly watchPollMs: number;
   readonly resolve: ReadModelResolver;
+  /** What is taken out of the texts of events. */
+  readonly redact: readonly string[];
 }
 
 /** An engine, and what reads beside it. */
@@ -70,6 +73,7 @@ export function createEngine(parts: EngineParts): Engine {
     limits,
     storageTimeoutMs,
     newEventId,
+    redact: redaction(settings.redact),
     viaOutbox: delivery.viaOutbox,
     onEvents: (events) => delivery.committed(events),
     onStored: (slot, previous, job) => feed.stored(slot, previous, job),

@@ -7,6 +7,14 @@ const transitionsOf = (storage: InMemoryStorage) =>
     ({ payload }) => `${payload.previous_status} ${payload.previous_progress} → ${payload.status} ${payload.progress}`,
   );
 
+test("option redact takes values out of the event, not out of the job", async () => {
+  const { reporter, storage } = engineOn({ options: { redact: ["token"] } });
+  withJobs(storage, "a");
+  await reporter.failJob("a", "E", "GET /?token=abc&page=2 answered 403");
+  expect(storage.outbox.history.at(-1)?.payload.error_message).toBe("GET /?token=[redacted]&page=2 answered 403");
+  expect(storage.job("a").errorMessage).toBe("GET /?token=abc&page=2 answered 403");
+});
+
 describe("completing a job", () => {
   test("writes what was reported last in the same write, with one event", async () => {
     const { reporter, storage, clock } = engineOn();
