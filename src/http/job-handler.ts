@@ -24,6 +24,7 @@ const actions = { job: "read", events: "watch", cancel: "cancel" } as const sati
  * `GET {basePath}/openapi.json`. A job that `authorize` denies is answered as one that does not exist.
  *
  * @throws TypeError when `authorize` is left out, and for an unknown or wrong option, which it names
+ * @throws {MISSING_DEPENDENCY} when there is a `rateLimit` and rate-limiter-flexible is not installed
  * @example
  * const handler = createJobHandler(reporter, { authorize: (request) => request.headers.get("x-api-key") === key });
  */

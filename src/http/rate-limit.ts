@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { createRequire } from "node:module";
 import { WorkerProgressError } from "../domain/errors.js";
 import type { Log } from "../ports/log.js";
 import { reasonOf } from "./failure-response.js";
@@ -44,13 +45,16 @@ type Consume = (key: string) => Promise<Standing>;
 const restMs = 1_000;
 const longestKey = 128;
 
-/** Counts the requests of each caller. */
+/**
+ * Counts the requests of each caller.
+ *
+ * @throws {MISSING_DEPENDENCY} when rate-limiter-flexible is not installed
+ */
 export function rateLimiter(options: RateLimitOptions, log: Log): (request: Request) => Promise<Quota> {
   const keyOf = callerKey(options.key, log);
-  let counting: Promise<Consume> | null = null;
+  const consume = openCounter(options, log);
   return async (request) => {
-    counting ??= openCounter(options, log);
-    const standing = await (await counting)(keyOf(request));
+    const standing = await consume(keyOf(request));
     const allowed = standing.consumedPoints <= options.points;
     const seconds = Math.max(1, Math.ceil(standing.msBeforeNext / 1_000));
     const headers = {
@@ -77,9 +81,9 @@ function callerKey(key: RateLimitOptions["key"], log: Log): (request: Request) =
   };
 }
 
-async function openCounter(options: RateLimitOptions, log: Log): Promise<Consume> {
+function openCounter(options: RateLimitOptions, log: Log): Consume {
   const { points, durationSeconds: duration, keyPrefix = "worker-progress:http", redis, timeoutMs = 200 } = options;
-  const { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } = await importLimiters();
+  const { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } = requireLimiters();
   const settings = { points, duration, keyPrefix };
   const standing = (limiter: { consume(key: string): Promise<Standing> }) => (key: string) =>
     limiter.consume(key).catch((refusal: unknown) => {
@@ -123,10 +127,12 @@ function withFallback({ redis, together, alone, timeoutMs, log }: Fallback): Con
   };
 }
 
-async function importLimiters() {
+// Required, which is at once: a handler that cannot limit is told when it is made, not at its first request.
+function requireLimiters(): typeof import("rate-limiter-flexible") {
   try {
-    return await import("rate-limiter-flexible");
+    return createRequire(import.meta.url)("rate-limiter-flexible");
   } catch (cause) {
+    if ((cause as { code?: unknown } | null)?.code !== "MODULE_NOT_FOUND") throw cause;
     const message =
       'Cannot limit rates: package "rate-limiter-flexible" is not installed, run npm install rate-limiter-flexible';
     throw new WorkerProgressError("MISSING_DEPENDENCY", message, { cause });

@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { Kysely, PostgresDialect, sql } from "kysely";
+import { CamelCasePlugin, Kysely, PostgresDialect, sql } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type EventDedupe, inbox, memoryMarks, redisMarks } from "../../src/consumer/index.js";
 import { quietPool } from "../adapters/postgres-subject.js";
@@ -96,12 +96,57 @@ test("memoryMarks forgets the oldest", async () => {
   expect(await dedupe.once(keys[0], async () => {}, never)).toBe("done");
 });
 
+test("numbers that make no sense are refused", async () => {
+  expect(() => memoryMarks({ maxIds: 0 })).toThrow(RangeError);
+  expect(() => redisMarks(redis, { lockMs: 0 })).toThrow("Option lockMs");
+  expect(() => redisMarks(redis, { rememberMs: 0.5 })).toThrow("Option rememberMs");
+  await expect(inbox(db).forget(-1)).rejects.toThrow(RangeError);
+});
+
 describe("redisMarks", () => {
   test("takes an event over from a consumer that died in its effect, when the lock has run out", async () => {
     const [dedupe, key] = [redisMarks(redis, { keyPrefix, lockMs: 100 }), newKey()];
     void dedupe.once(key, () => new Promise(() => {}), never);
     await eventually(async () => expect(await redis.exists(`${keyPrefix}:erp:${key.eventId}`)).toBe(1));
     expect(await dedupe.once(key, async () => {}, never)).toBe("done");
+  });
+
+  test("does not release the lock of the consumer that took its event over", async () => {
+    const [key, begun, taken, failing] = [newKey(), gate(), gate(), gate()];
+    const first = redisMarks(redis, { keyPrefix, lockMs: 50 }).once(
+      key,
+      async () => {
+        begun.open();
+        await failing.opened;
+        throw new Error("too late");
+      },
+      never,
+    );
+    first.catch(() => {});
+    await begun.opened;
+    const hold = async () => {
+      taken.open();
+      await new Promise(() => {});
+    };
+    void redisMarks(redis, { keyPrefix }).once(key, hold, never);
+    await taken.opened;
+    failing.open();
+    await expect(first).rejects.toThrow("too late");
+    expect(await redis.exists(`${keyPrefix}:erp:${key.eventId}`)).toBe(1);
+  });
+
+  test("knows its own lock again when the answer to it was lost", async () => {
+    let lost = false;
+    const client = {
+      async call(command: string, args: (string | number)[]) {
+        const answer = await redis.call(command, args);
+        if (lost || !args.includes("NX")) return answer;
+        lost = true;
+        return null;
+      },
+    };
+    expect(await redisMarks(client, { keyPrefix }).once(newKey(), async () => {}, never)).toBe("done");
+    expect(lost).toBe(true);
   });
 
   test("waits for another consumer no longer than it is asked to", async () => {
@@ -135,6 +180,22 @@ describe("inbox", () => {
     await own.once(newKey(), async () => {}, never);
     const { rows } = await sql<{ queue: string }>`select queue from "Erp"."Seen"`.execute(db);
     expect(rows).toEqual([{ queue: "erp" }]);
+  });
+
+  test("names nothing as your plugins would", async () => {
+    const camelCase = db.withPlugin(new CamelCasePlugin());
+    const [own, key] = [inbox(camelCase, { table: "seenEvents" }), newKey()];
+    expect(own.sql()).toContain('"seenEvents"');
+    await own.migrate();
+    expect(await own.once(key, async () => {}, never)).toBe("done");
+    expect(await own.once(key, async () => {}, never)).toBe("known");
+    expect(await own.forget(0)).toBe(1);
+  });
+
+  test("is made once, whoever makes it at the same time", async () => {
+    const own = inbox(db, { table: "contended" });
+    await Promise.all(Array.from({ length: 10 }, () => own.migrate()));
+    expect(await own.once(newKey(), async () => {}, never)).toBe("done");
   });
 
   test("forgets what is old enough", async () => {

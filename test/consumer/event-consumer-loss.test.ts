@@ -76,6 +76,26 @@ describe.each([
   });
 });
 
+test("what a handler throws when its connection is lost is no failure of the event", async () => {
+  const begun = gate();
+  const attempts: number[] = [];
+  const handler = async (_: unknown, { attempt, signal }: { attempt: number; signal: AbortSignal }) => {
+    attempts.push(attempt);
+    if (attempts.length > 1) return;
+    begun.open();
+    await new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("Ended"))));
+  };
+  const consumer = stage.consumer({ handler, retry: { maxAttempts: 1 } }, throughProxy());
+  await consumer.start();
+  await stage.publish(newEvents(1));
+  await begun.opened;
+  proxy.cut();
+  await eventually(() => expect(attempts).toEqual([1, 1]));
+  await eventually(() => expect(consumer.state()).toEqual({ kind: "consuming", inHand: 0 }));
+  expect(stage.log.lines.filter((line) => line.includes("Ended"))).toEqual([]);
+  expect(await stage.waiting(stage.deadQueue)).toBe(0);
+});
+
 test("events are handled once each and in order per job while the connection is cut over and over", async () => {
   const handled: string[] = [];
   const consumer = stage.consumer({ handler: async ({ event_id }) => void handled.push(event_id) }, throughProxy());
@@ -155,6 +175,22 @@ describe("with a connection that was given", () => {
     await eventually(() => expect(handled).toHaveLength(1));
     await consumer.stop();
     await (await given.createChannel()).close();
+    await given.close();
+  });
+
+  test("stop gives an event back whose handler outlasts the deadline", async () => {
+    const given = await connect(rabbitmqUrl());
+    const begun = gate();
+    const handler = async () => {
+      begun.open();
+      await new Promise(() => {});
+    };
+    const consumer = stage.consumer({ handler }, given);
+    await consumer.start();
+    await stage.publish(newEvents(1));
+    await begun.opened;
+    await consumer.stop({ deadlineMs: 1 });
+    await eventually(async () => expect(await stage.waiting(stage.queue)).toBe(1));
     await given.close();
   });
 

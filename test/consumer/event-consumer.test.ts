@@ -84,6 +84,31 @@ describe("an event whose handler throws", () => {
     await eventually(() => expect(stage.log.lines.join()).toContain("An event went to the dead letters"));
   });
 
+  test("waits longer from try to try", async () => {
+    const tried: number[] = [];
+    const handler = async () => {
+      tried.push(performance.now());
+      throw new Error("not yet");
+    };
+    await stage.consumer({ handler, retry: { firstMs: 40, maxMs: 80, maxAttempts: 4 } }).start();
+    await stage.publish(newEvents(1));
+    await stage.deadLetter();
+    const waits = tried.slice(1).map((at, index) => at - Number(tried[index]));
+    expect(waits).toHaveLength(3);
+    // Up to half of 40, 80 and 80 ms is taken off by chance.
+    for (const [index, least] of [18, 38, 38].entries()) expect(waits[index]).toBeGreaterThan(least);
+  });
+
+  test("leaves no more than 1000 characters of what it threw", async () => {
+    const handler = async () => {
+      throw new Error("x".repeat(5_000));
+    };
+    await stage.consumer({ handler, retry: { maxAttempts: 1 } }).start();
+    await stage.publish(newEvents(1));
+    const { properties } = await stage.deadLetter();
+    expect(properties.headers?.["worker-progress-error"]).toMatch(/^x{900,999}.?$/);
+  });
+
   test("is not overtaken by later events of its job, but by those of others", async () => {
     const order: unknown[] = [];
     const blocked = gate();
@@ -173,6 +198,25 @@ describe("stop", () => {
     await eventually(() => expect(again).toEqual([[event.id, true]]));
   });
 
+  test("takes no more events while a handler still runs: another consumer gets them", async () => {
+    const [begun, blocked] = [gate(), gate()];
+    const handler = async () => {
+      begun.open();
+      await blocked.opened;
+    };
+    const consumer = stage.consumer({ handler });
+    await consumer.start();
+    await stage.publish(newEvents(1));
+    await begun.opened;
+    const stopping = consumer.stop();
+    const others: string[] = [];
+    await stage.consumer({ handler: async ({ event_id }) => void others.push(event_id) }).start();
+    await stage.publish(newEvents(4));
+    await eventually(() => expect(others).toHaveLength(4));
+    blocked.open();
+    await stopping;
+  });
+
   test("does not wait for the next try of an event", async () => {
     const failed = gate();
     const handler = async () => {
@@ -218,6 +262,17 @@ describe("the queue", () => {
     await stage.publish(newEvents(1));
     await eventually(() => expect(handled.at(-1)).toBe("second"));
   });
+});
+
+test("an exchange that is said to be there is not declared, whatever its type", async () => {
+  const channel = await stage.connection.createConfirmChannel();
+  await channel.assertExchange(stage.outbound, "direct", { durable: true });
+  const handled: string[] = [];
+  const bind = [{ exchange: stage.outbound, routingKey: "erp", type: null }];
+  await stage.consumer({ bind, handler: async ({ event_id }) => void handled.push(event_id) }).start();
+  const { id, payload } = newEvent();
+  channel.publish(stage.outbound, "erp", Buffer.from(JSON.stringify(payload)));
+  await eventually(() => expect(handled).toEqual([id]));
 });
 
 test.each<[string, object]>([

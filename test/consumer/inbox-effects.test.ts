@@ -6,7 +6,7 @@ import { quietPool } from "../adapters/postgres-subject.js";
 import { eventually } from "../support/eventually.js";
 import { rabbitmqUrl, type TestDatabase, testDatabase } from "../support/servers.js";
 import { tcpProxy } from "../support/tcp-proxy.js";
-import { gate, openStage, type Stage } from "./consumer-stage.js";
+import { openStage, type Stage } from "./consumer-stage.js";
 
 interface Tables {
   effects: { event_id: string; status: string };
@@ -77,31 +77,6 @@ test("two consumers, each event published three times, connections cut again and
   });
   expect(await effects()).toEqual(events.map(({ id }) => id).sort());
   await proxy.close();
-});
-
-test("a process that dies between commit and acknowledgement leaves an event that has no second effect", async () => {
-  const proxy = await tcpProxy(rabbitmqUrl());
-  const url = new URL(rabbitmqUrl());
-  url.port = String(proxy.port);
-  const [begun, blocked] = [gate(), gate()];
-  const handler = async (event: JobEventPayload, context: Context) => {
-    await store(event, context);
-    begun.open();
-    await blocked.opened;
-  };
-  await stage.consumer<InboxExtra<Tables>>({ handler, dedupe: inbox(db) }, url.href).start();
-  const event = newEvent();
-  await stage.publish([event]);
-  await begun.opened;
-  await proxy.refuse();
-  blocked.open();
-  await eventually(async () => expect(await effects()).toEqual([event.id]));
-  const second = stage.consumer<InboxExtra<Tables>>({ handler: store, dedupe: inbox(db) });
-  await second.start();
-  await stage.publish([newEvent()]);
-  await eventually(async () => expect(await effects()).toHaveLength(2));
-  await eventually(() => expect(second.state()).toEqual({ kind: "consuming", inHand: 0 }));
-  expect(await effects()).toHaveLength(2);
 });
 
 test("while the inbox is out of reach no try counts, and no event is given up", async () => {

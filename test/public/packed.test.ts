@@ -28,7 +28,7 @@ test("the package holds what is built, its declarations and its papers, nothing 
 });
 
 test("installing it installs no client of a server", () => {
-  const clients = ["pg", "ioredis", "amqplib", "@electric-sql/pglite"];
+  const clients = ["pg", "ioredis", "amqplib", "@electric-sql/pglite", "rate-limiter-flexible"];
   expect(clients.filter((name) => existsSync(join(consumer.folder, "node_modules", name)))).toEqual([]);
 });
 
@@ -70,6 +70,8 @@ test("the installed program can be executed as it is", async () => {
 test("using an adapter whose client is not installed says which package to install", async () => {
   const script = `
 import { createProgressReporter } from "worker-progress";
+import { createEventConsumer } from "worker-progress/consumer";
+import { createJobHandler } from "worker-progress/http";
 import { postgresStorage } from "worker-progress/postgres";
 import { rabbitmqPublisher } from "worker-progress/rabbitmq";
 import { redisDedupe, redisLive, redisThrottle } from "worker-progress/redis";
@@ -78,6 +80,8 @@ import { redisDedupe, redisLive, redisThrottle } from "worker-progress/redis";
 const warns = (open) => new Promise((_, reject) => {
   open({ log: { warn: (_, { reason }) => reject({ code: "warned", message: reason }) } });
 });
+const reading = { queue: "jobs", handler: async () => {} };
+const limited = { authorize: () => true, rateLimit: { points: 1, durationSeconds: 1, key: () => "" } };
 const uses = {
   "a postgres URL": () => postgresStorage("postgres://nobody@127.0.0.1:1/none").prepare(),
   "an embedded database": () => postgresStorage("memory://").prepare(),
@@ -85,6 +89,8 @@ const uses = {
   "a redis URL for deduplication": () => warns((options) => redisDedupe("redis://127.0.0.1:1", options)),
   "a redis URL for live updates": () => warns((options) => redisLive("redis://127.0.0.1:1", options)),
   "an amqp URL": () => rabbitmqPublisher("amqp://127.0.0.1:1").setup(),
+  "a consumer of an amqp URL": () => createEventConsumer("amqp://127.0.0.1:1", reading).start(),
+  "a handler with a rate limit": async () => createJobHandler({}, limited),
   "a reporter on a postgres URL": () => createProgressReporter("postgres://nobody@127.0.0.1:1/none").startJob(1),
   "an embedded reporter": () => createProgressReporter().createJob(),
 };
@@ -106,6 +112,8 @@ process.exit();
     "a redis URL for deduplication": ["warned", "npm install ioredis"],
     "a redis URL for live updates": ["warned", "npm install ioredis"],
     "an amqp URL": install("amqplib"),
+    "a consumer of an amqp URL": install("amqplib"),
+    "a handler with a rate limit": install("rate-limiter-flexible"),
     "a reporter on a postgres URL": install("pg"),
     "an embedded reporter": install("@electric-sql/pglite"),
   });
