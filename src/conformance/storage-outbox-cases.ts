@@ -49,7 +49,8 @@ export const storageOutboxCases: readonly StorageCase[] = [
       const next = await outbox.claim(claimOf(first.rows[1]?.position ?? null, 100));
       assert.ok(next.held);
       assert.deepEqual(eventIds(next.rows), ids.slice(2));
-      assert.deepEqual(await outbox.claim(claimOf(null, 0)), { held: true, rows: [] });
+      assert.deepEqual(next.before.toSorted(), first.rows.map(({ position }) => position).toSorted());
+      assert.deepEqual(await outbox.claim(claimOf(null, 0)), { held: true, rows: [], before: [] });
     },
   },
   {

@@ -4,6 +4,7 @@ import type { CancelTimer, Clock } from "../ports/clock.js";
 import type { Log } from "../ports/log.js";
 import type { OutboxAdapter, OutboxRow } from "../ports/outbox.js";
 import { held, settledBy } from "./bounded.js";
+import { Claimed } from "./claimed.js";
 import type { DeliveryState, EventDelivery } from "./event-delivery.js";
 import type { Publishing } from "./publishing.js";
 
@@ -109,6 +110,7 @@ export class Relay implements EventDelivery {
     const { outbox, owner } = this.#options;
     const inFlight: Promise<boolean>[] = [];
     let end: Run = "stuck";
+    const stopRenewing = this.#renewLease();
     try {
       end = await this.#stream(inFlight);
       this.#warned = false;
@@ -117,44 +119,68 @@ export class Relay implements EventDelivery {
     }
     // None may still be under way when the relay begins again.
     await Promise.allSettled(inFlight);
+    stopRenewing();
     if (end !== "held elsewhere") await outbox.release(owner).catch(() => {});
     return end;
+  }
+
+  /** Keeps the lease while a slow publisher has what was claimed: another relay would publish it as well. */
+  #renewLease(): CancelTimer {
+    const { outbox, clock, owner, leaseMs } = this.#options;
+    let cancel: CancelTimer;
+    const renewLater = () => {
+      cancel = clock.schedule(
+        leaseMs / 3,
+        () => {
+          renewLater();
+          outbox.claim({ owner, leaseMs, after: null, limit: 0 }).catch(() => {});
+        },
+        false,
+      );
+    };
+    renewLater();
+    return () => cancel();
   }
 
   /** Claims, publishes and acknowledges with several claims under way. Publishing starts in claim order, so it stays in order. */
   async #stream(inFlight: Promise<boolean>[]): Promise<Run> {
     const { outbox, publishing, owner, leaseMs, batchSize, depth } = this.#options;
     const { breaks } = publishing;
+    const claimed = new Claimed();
     let after: string | null = null;
     for (;;) {
+      claimed.forgetAcknowledged();
       const claim = await outbox.claim({ owner, leaseMs, after, limit: batchSize });
       // A batch after one that was not published to its end must not overtake it.
       if (publishing.breaks !== breaks) return "stuck";
       if (!claim.held) return (await allDone(inFlight)) ? "held elsewhere" : "stuck";
+      const isInOrder = claim.before.every((position) => claimed.has(position));
       const last = claim.rows.at(-1);
-      if (last !== undefined) {
-        const published = this.#publish(claim.rows);
+      if (isInOrder && last !== undefined) {
+        const published = this.#publish(claim.rows, claimed);
         published.catch(() => {});
         inFlight.push(published);
         after = last.position;
       }
-      if (claim.rows.length === batchSize && !this.#stopped) {
+      if (isInOrder && claim.rows.length === batchSize && !this.#stopped) {
         if (inFlight.length >= depth && !(await inFlight.shift())) return "stuck";
         continue;
       }
       if (!(await allDone(inFlight))) return "stuck";
       inFlight.length = 0;
-      if (!this.#wanted || this.#stopped) return "drained";
+      if ((isInOrder && !this.#wanted) || this.#stopped) return "drained";
       // More was committed meanwhile, perhaps in front of the last position: commits may become visible late.
       this.#wanted = false;
       after = null;
     }
   }
 
-  async #publish(rows: readonly OutboxRow[]): Promise<boolean> {
+  async #publish(rows: readonly OutboxRow[], claimed: Claimed): Promise<boolean> {
+    claimed.add(rows);
     const done = await this.#options.publishing.publish(rows.map((row) => row.event));
     const positions = rows.slice(0, done).map((row) => row.position);
     if (positions.length > 0) await this.#options.outbox.acknowledge(positions);
+    claimed.acknowledged(positions);
     return done === rows.length;
   }
 

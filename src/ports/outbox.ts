@@ -19,8 +19,13 @@ export interface ClaimRequest {
   readonly limit: number;
 }
 
-/** Rows in order of position, or the news that another relay holds the lease. */
-export type Claim = { readonly held: true; readonly rows: readonly OutboxRow[] } | { readonly held: false };
+/**
+ * Rows in order of position, or the news that another relay holds the lease. `before` are the positions of all rows up to and
+ * including `after` that are still there: those claimed and not acknowledged, and those that became visible late.
+ */
+export type Claim =
+  | { readonly held: true; readonly rows: readonly OutboxRow[]; readonly before: readonly string[] }
+  | { readonly held: false };
 
 /** How much waits. */
 export interface OutboxBacklog {

@@ -115,6 +115,21 @@ describe("a relay", () => {
     expect(outbox.waiting).toEqual([]);
   });
 
+  test("lets no later event of a job overtake one that became visible late", async () => {
+    const { clock, publisher, outbox, insert, commit } = relayOn({}, { batchSize: 1, depth: 2 });
+    const show = outbox.insert(eventOf("a1"));
+    publisher.gate.close();
+    commit("b1", "b2", "b3");
+    await clock.advance(0);
+    show();
+    insert("a2");
+    publisher.gate.open();
+    await clock.advance(0);
+    expect(idsOf(publisher.arrivals).filter((id) => id.startsWith("a"))).toEqual(["a1", "a2"]);
+    expect(new Set(idsOf(publisher.arrivals)).size).toBe(publisher.arrivals.length);
+    expect(outbox.waiting).toEqual([]);
+  });
+
   test("looks again shortly after a change in a caller's transaction", async () => {
     const { clock, publisher, relay, insert } = relayOn();
     relay.expected();

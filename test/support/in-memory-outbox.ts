@@ -71,8 +71,10 @@ export class InMemoryOutbox implements OutboxAdapter {
     const { owner, leaseMs, after, limit } = request;
     if (this.holder !== null && this.holder !== owner) return { held: false };
     this.#lease = { owner, until: this.#clock.monotonic() + leaseMs };
-    const behind = this.#inOrder().filter((row) => after === null || Number(row.position) > Number(after));
-    return { held: true, rows: behind.slice(0, limit).map(({ position, event }) => ({ position, event })) };
+    const isBehind = ({ position }: OutboxRow) => after === null || Number(position) > Number(after);
+    const behind = this.#inOrder().filter(isBehind);
+    const before = this.#inOrder().flatMap((row) => (isBehind(row) ? [] : row.position));
+    return { held: true, rows: behind.slice(0, limit).map(({ position, event }) => ({ position, event })), before };
   }
 
   async acknowledge(positions: readonly string[]): Promise<void> {
