@@ -19,15 +19,15 @@ export interface ToldProgress {
 
 /**
  * The newer of what is stored and what is told: never lower within an attempt, never of another attempt, and never a status
- * that is not stored, so that only a running job takes progress, and only such that belongs to a running job.
+ * that is not stored: only a running job takes progress that is not stored yet.
  */
 export function newerProgress(
   job: JobSnapshot,
   told: ToldProgress | null,
   percentType: "integer" | "decimal",
 ): JobSnapshot {
-  if (told === null || job.status !== "running" || told.attempt !== job.attempt) return job;
-  if (told.status !== undefined && told.status !== job.status) return job;
+  if (told === null || told.attempt !== job.attempt) return job;
+  if (told.status === undefined ? job.status !== "running" : told.status !== job.status) return job;
   const progress = storedPercent(told.progress, percentType);
   const { step, message, rate } = {
     step: told.step ?? job.step,

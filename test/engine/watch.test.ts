@@ -75,6 +75,16 @@ describe("a watcher", () => {
     expect(seen).toMatchObject({ ended: true, views: [{ status: "failed", error_code: "E_MESH" }] });
   });
 
+  test("sees the progress of a job that is being tried again", async () => {
+    const { clock, storage, worker, reporter } = stage();
+    storage.put("a", { status: "retrying", attempt: 1 });
+    const seen = follow(reporter.watch("a"));
+    await clock.advance(0);
+    await worker.progress("a", 30);
+    await clock.advance(1_000);
+    expect(percents(seen)).toEqual([0, 30]);
+  });
+
   test("sees every status from pending on", async () => {
     const { clock, storage, worker, reporter } = stage();
     withJobs(storage, "a");
