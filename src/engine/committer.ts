@@ -254,11 +254,16 @@ export class Committer {
     const step = task.attempted;
     if (step === null || !task.ambiguous || !task.fresh) return false;
     const { next, set, event } = step.write;
+    const isStart = task.command.change.kind === "start";
     const same = job.status === next.status && job.progress === next.progress && job.attempt === next.attempt;
     const ours =
       (job.updatedAt === set.updatedAt || (job.updatedAt === null && isTerminal(job.status))) &&
       (set.cancelRequested === undefined || set.cancelRequested === job.cancelRequested) &&
-      storedTexts.every((key) => !set[key] || job[key] === null || job[key] === set[key]);
+      storedTexts.every((key) => {
+        const left = isStart ? step.previous[key] : undefined;
+        const expected = set[key] === undefined ? left : set[key];
+        return expected === undefined || job[key] === null || job[key] === expected;
+      });
     if (!same || !ours) return false;
     if (event !== null) this.#options.onEvents([event]);
     this.#options.onStored(task.slot, step.previous, job);

@@ -32,7 +32,8 @@ export function changeFlight(
   unwritten: Unwritten,
 ): Flight {
   const { task } = item;
-  const newest = task.command.change.kind === "status" ? unwritten.take(slot) : null;
+  // What may have landed without it must not take it along.
+  const newest = task.command.change.kind === "status" && !task.ambiguous ? unwritten.take(slot) : null;
   const together = newest === null ? task.command.unwritten : coalesce(task.command.unwritten, newest);
   task.command = { ...task.command, fence: item.bound ?? slot.attempt, unwritten: together };
   slot.inFlight = true;

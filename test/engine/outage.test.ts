@@ -257,6 +257,30 @@ describe("a commit whose answer is lost", () => {
     expect(completed.error).toMatchObject({ code: "JOB_FINISHED" });
   });
 
+  test("is not mistaken for the start of another process in the same millisecond", async () => {
+    const { reporter, storage, clock } = engineOn();
+    withJobs(storage, "a");
+    storage.failCommits(1, "before");
+    const started = watch(reporter.startJob("a", "one"));
+    await clock.advance(0);
+    storage.put("a", { status: "running", attempt: 1, message: "two", updatedAt: clock.wall() });
+    await clock.advance(1_000);
+    expect(started.value?.attempt).toBe(2);
+  });
+
+  test("leaves the progress that came while it was tried again to be written", async () => {
+    const { reporter, storage, clock } = engineOn();
+    storage.put("a", { status: "running", attempt: 1 });
+    await reporter.progress("a", 10);
+    storage.failCommits(1, "after");
+    const waiting = watch(reporter.updateStatus("a", "retrying").then(() => "stored"));
+    await clock.advance(0);
+    void reporter.progress("a", 20);
+    await clock.advance(4_000);
+    expect(waiting.value).toBe("stored");
+    expect(storage.job("a")).toMatchObject({ status: "retrying", progress: 20 });
+  });
+
   test("is told apart from one that failed before it was applied", async () => {
     const { reporter, storage, clock } = engineOn();
     storage.put("a", { status: "running", attempt: 1 });
