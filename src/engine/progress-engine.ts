@@ -100,7 +100,7 @@ export class ProgressEngine {
     metrics: unknown,
   ): Promise<ProgressResult> {
     const slot = this.#options.slots.get(key);
-    if (slot !== undefined && !this.#closing && (bound === null || slot.signal === bound)) {
+    if (slot !== undefined && !this.#closing && (bound === null || isOwn(slot, bound))) {
       const kept = slot.keep(percent, step, message, metrics);
       if (kept !== null) return kept;
     }
@@ -196,9 +196,13 @@ export class ProgressEngine {
     if (isFull && slots.get(key) === undefined) return overCapacity(key, maxDeferredJobs);
     const slot = slots.open(key);
     if (bound !== null && !joins(slot, bound)) return stale(key, bound, slot);
+    if (bound !== null && awaitsAnother(slot)) {
+      return rejected(key, "STALE_ATTEMPT", `attempt ${bound.attempt} is stale, another has been asked for`);
+    }
     if (slot.refusal !== null && !mode.force) return slot.refusal;
     const { percent } = checked.update;
-    if (percent < slot.floor) {
+    // What is known grows old: when no window runs it is the storage that says what a decrease is.
+    if (slot.closed && percent < slot.floor) {
       return rejected(key, "PROGRESS_DECREASED", `${percent} % is less than the ${slot.floor} % reported before`);
     }
     if (isFull && !slot.dirty) return overCapacity(key, maxDeferredJobs);
@@ -281,6 +285,16 @@ function joins(slot: Slot, bound: AttemptSignal): boolean {
   if (slot.attempt !== bound.attempt) return false;
   slot.signal ??= bound;
   return true;
+}
+
+/** Whether what is unwritten belongs to the handle's attempt. */
+function isOwn(slot: Slot, bound: AttemptSignal): boolean {
+  return slot.signal === bound && slot.owner === bound.attempt;
+}
+
+/** Whether what is unwritten was reported for an attempt that is only beginning: the one before must not add to it. */
+function awaitsAnother(slot: Slot): boolean {
+  return slot.dirty && slot.owner === null && slot.starts > 0;
 }
 
 function stale(key: string, bound: AttemptSignal, slot: Slot): Promise<ProgressResult> {

@@ -27,7 +27,7 @@ export class Unwritten {
     if (!slot.dirty) {
       this.#count(1);
       slot.owner = bound ?? (slot.starts > 0 ? null : slot.attempt);
-    }
+    } else slot.owner ??= bound;
     slot.offer(update);
     this.#options.onNews(slot);
   }

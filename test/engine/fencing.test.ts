@@ -80,6 +80,16 @@ describe("a zombie in another process", () => {
 });
 
 describe("a zombie in the same process", () => {
+  test("adds nothing to what was reported for the attempt that is beginning", async () => {
+    const { one, clock, storage, zombie } = await processes();
+    const started = one.reporter.startJob("a");
+    void one.reporter.progress("a", 10, "new");
+    expect(await zombie.progress(90, "old")).toMatchObject({ outcome: "rejected", error: staleAttempt });
+    await started;
+    await clock.advance(4_000);
+    expect(storage.job("a")).toMatchObject({ attempt: 2, progress: 10, step: "new" });
+  });
+
   test("is fenced off the moment the next attempt begins, and loses nothing of its", async () => {
     const { one, clock, storage, zombie } = await processes();
     const worker = await one.reporter.startJob("a");

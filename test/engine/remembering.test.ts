@@ -56,6 +56,15 @@ describe("the jobs a process remembers", () => {
   });
 });
 
+test("what was known of an earlier attempt refuses nothing of the next", async () => {
+  const { reporter, storage, clock } = engineOn();
+  storage.put("a", { status: "running", progress: 80, attempt: 1 });
+  expect(await reporter.progress("a", 50)).toMatchObject({ error: { code: "PROGRESS_DECREASED" } });
+  storage.put("a", { status: "running", progress: 0, attempt: 2 });
+  await clock.advance(4_000);
+  expect(await reporter.progress("a", 10)).toMatchObject({ outcome: "written", percent: 10, attempt: 2 });
+});
+
 describe("a handle whose job was forgotten", () => {
   /** A handle of attempt 1 of job "a", which its process has forgotten. */
   async function forgotten() {

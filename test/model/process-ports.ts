@@ -19,8 +19,12 @@ export class Line implements Clock {
   readonly #timers = new Set<CancelTimer>();
   #dead = false;
 
-  constructor(name: string, weather: Weather) {
+  readonly #skewMs: number;
+
+  /** `skewMs` is how far its wall clock is ahead: no two machines agree to the millisecond. */
+  constructor(name: string, weather: Weather, skewMs: number) {
     this.name = name;
+    this.#skewMs = skewMs;
     this.weather = weather;
     this.#clock = weather.clock;
   }
@@ -35,7 +39,7 @@ export class Line implements Clock {
   }
 
   wall(): number {
-    return this.#clock.wall();
+    return this.#clock.wall() + this.#skewMs;
   }
 
   monotonic(): number {

@@ -9,19 +9,15 @@ export interface Version {
   readonly attempt: number;
 }
 
-export interface Texts {
-  readonly step: string | null;
-  readonly message: string | null;
-}
-
 /** A job as this model knows it. */
 export interface ModelJob extends Version {
   readonly id: string;
   /**
-   * The texts that were stored while the version stood still, newest first. A process that decides on the version it knows
-   * may tell those it knows with it.
+   * Every text that was ever stored, newest first. A process decides on the version it knows, and tells the texts it knows
+   * with it: where another process wrote texts alone, older ones.
    */
-  readonly texts: readonly Texts[];
+  readonly steps: readonly (string | null)[];
+  readonly messages: readonly (string | null)[];
   readonly started: boolean;
   readonly finished: boolean;
   /** Whether progress was ever written. */
@@ -66,7 +62,6 @@ export interface StoredChange {
 /** What has to become of a job, or why nothing may. */
 type Verdict = { readonly next: Version; readonly tells: boolean } | { readonly refused: string };
 
-const noTexts: Texts = { step: null, message: null };
 const over = ["completed", "failed", "cancelled", "timeout"];
 const milestones = [25, 50, 75, 100];
 
@@ -161,11 +156,9 @@ export function violationsOf(job: ModelJob, change: StoredChange, cause: Cause, 
   if ("refused" in verdict) return [...found, `should have been refused: ${verdict.refused}`];
   hold(`should have become ${said(verdict.next)}`, said(verdict.next) === said(next));
   const { event } = change;
-  const due = dueEvents(job, change, cause, carried);
   if (event === null) hold("its event is missing", !verdict.tells);
-  else if (event !== undefined && due.length === 0) found.push("has an event, but none was due");
-  else if (event !== undefined && !due.includes(withoutId(event)))
-    found.push(`tells ${withoutId(event)}, not ${due[0]}`);
+  else if (event !== undefined && !mayTell(job, cause, carried)) found.push("has an event, but none was due");
+  else if (event !== undefined && !mayBeEvent(event, job, change, cause)) found.push(`tells ${JSON.stringify(event)}`);
   const started = next.status === "running" && !job.started;
   hold(
     `started_at is to be set ${started ? "now" : "at the first start only"}`,
@@ -188,47 +181,49 @@ export function mustTell(job: ModelJob, cause: Cause, carried: Carried | null): 
   return "tells" in verdict && verdict.tells;
 }
 
-/** The event that a change may have, as JSON without its id; several where it may tell older texts; none where none is due. */
-export function dueEvents(job: ModelJob, { next, set }: StoredChange, cause: Cause, carried: Carried | null): string[] {
-  if (!mustTell({ ...job, reported: job.reportedBefore }, cause, carried)) return [];
+/** Whether a payload may be the event of a change. */
+export function mayBeEvent(
+  payload: Readonly<Record<string, unknown>>,
+  job: ModelJob,
+  { next, set }: StoredChange,
+  cause: Cause,
+): boolean {
   const error = cause.kind === "status" ? cause.error : null;
-  return job.texts.map((known) =>
-    JSON.stringify({
-      event_type: "job.status.changed",
-      timestamp: new Date(set.updatedAt).toISOString(),
-      job_id: job.id,
-      status: next.status,
-      progress: next.progress,
-      attempt: next.attempt,
-      previous_status: job.status,
-      previous_progress: job.progress,
-      step: set.step === undefined ? known.step : set.step,
-      message: set.message === undefined ? known.message : set.message,
-      ...(error === null ? {} : { error_code: error.code, error_message: error.message }),
-    }),
-  );
+  const steps = set.step === undefined ? job.steps : [set.step];
+  const messages = set.message === undefined ? job.messages : [set.message];
+  const told = {
+    event_id: payload.event_id,
+    event_type: "job.status.changed",
+    timestamp: new Date(set.updatedAt).toISOString(),
+    job_id: job.id,
+    status: next.status,
+    progress: next.progress,
+    attempt: next.attempt,
+    previous_status: job.status,
+    previous_progress: job.progress,
+    step: steps.find((step) => step === payload.step),
+    message: messages.find((message) => message === payload.message),
+    ...(error === null ? {} : { error_code: error.code, error_message: error.message }),
+  };
+  return typeof payload.event_id === "string" && JSON.stringify(payload) === JSON.stringify(told);
 }
 
-/** The payload of an event, as JSON, without its id. */
-export function withoutId({ event_id: _, ...rest }: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify(rest);
+/** Whether a change may have an event. */
+export function mayTell(job: ModelJob, cause: Cause, carried: Carried | null): boolean {
+  return mustTell({ ...job, reported: job.reportedBefore }, cause, carried);
 }
 
 /** The job after a change. */
 export function after(job: ModelJob, { next, set }: StoredChange): ModelJob {
   const { status, progress, attempt } = next;
-  const [last = noTexts] = job.texts;
   const reported = job.reported || typeof set.progressAt === "number";
-  const texts = {
-    step: set.step === undefined ? last.step : (set.step as string | null),
-    message: set.message === undefined ? last.message : (set.message as string | null),
-  };
   return {
     id: job.id,
     status,
     progress,
     attempt,
-    texts: said(job) === said(next) ? [texts, ...job.texts] : [texts],
+    steps: set.step === undefined ? job.steps : [set.step as string | null, ...job.steps],
+    messages: set.message === undefined ? job.messages : [set.message as string | null, ...job.messages],
     started: job.started || status === "running",
     finished: isOver(status),
     reported,
@@ -242,7 +237,8 @@ export function after(job: ModelJob, { next, set }: StoredChange): ModelJob {
 export function newborn(id: string, heardAt: number | null): ModelJob {
   const version = { status: "pending", progress: 0, attempt: 0 };
   const told = {
-    texts: [noTexts],
+    steps: [null],
+    messages: [null],
     started: false,
     finished: false,
     reported: false,

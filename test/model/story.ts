@@ -4,8 +4,9 @@ import {
   after,
   type Carried,
   type Cause,
-  dueEvents,
   type ModelJob,
+  mayBeEvent,
+  mayTell,
   mustTell,
   newborn,
   type StoredChange,
@@ -28,8 +29,8 @@ export interface Chapter {
   readonly report: Call | null;
   /** Whether it had to have an event. */
   readonly tells: boolean;
-  /** The event it may have, as JSON without its id, in each way it may be told; empty where none was due. */
-  readonly due: readonly string[];
+  /** Whether a payload may be its event. */
+  readonly mayBe: (payload: Readonly<Record<string, unknown>>) => boolean;
   /** The id of the stored event. */
   readonly eventId: string | null;
   readonly violations: readonly string[];
@@ -86,7 +87,8 @@ export class Story {
     if (history.delivery === "direct" && write.event !== null) found.push("put an event where there is no outbox");
     if (call !== null && call.job !== null && call.job !== write.id) found.push(`was asked for of job ${call.job}`);
     if (created.get(write.id) === undefined) found.push("changes a job that nobody created");
-    const due = cause === null ? [] : dueEvents(before, change, cause, carried);
+    const mayBe = (payload: Readonly<Record<string, unknown>>) =>
+      cause !== null && mayTell(before, cause, carried) && mayBeEvent(payload, before, change, cause);
     const tells = cause !== null && mustTell(before, cause, carried);
     const eventId = write.event?.id ?? null;
     return {
@@ -99,7 +101,7 @@ export class Story {
       call,
       report,
       tells,
-      due,
+      mayBe,
       eventId,
       violations: found.map((what) => `${where} ${what}`),
     };

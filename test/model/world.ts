@@ -73,7 +73,7 @@ export class World {
 
   #begin(place: number): Process {
     const { delivery, reach, relayBatch } = this.history;
-    const line = new Line(`${place}.${this.processes.length}`, this.weather);
+    const line = new Line(`${place}.${this.processes.length}`, this.weather, place * 137_003);
     const live = reach === "shared" ? { ...this.#live, reach } : memoryLive({ clock: this.clock });
     const wired = wire({
       clock: line,

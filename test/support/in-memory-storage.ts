@@ -128,7 +128,10 @@ export class InMemoryStorage implements StorageAdapter {
     const inside = transaction === undefined ? null : joined(transaction);
     if (new Set(writes.map((write) => write.id)).size < writes.length) throw new Error("a job is twice in a batch");
     await this.#reached();
-    await this.#locked(writes, inside);
+    // No turn of the event loop between the last look at the locks and the writes.
+    for (let lock = this.#lock(writes, inside); lock !== null; lock = this.#lock(writes, inside)) {
+      await bounded(this.#clock, lock.over, lockTimeoutMs, () => unavailable("a row is locked"));
+    }
     if (inside?.isOver) throw unavailable("the transaction is over");
     const failure = this.#failures.shift() ?? this.failing();
     if (failure === "before") throw unavailable("the connection was lost");
@@ -170,12 +173,9 @@ export class InMemoryStorage implements StorageAdapter {
     }
   }
 
-  /** Waits until no other transaction holds these rows. */
-  async #locked(writes: readonly JobWrite[], inside: InMemoryTransaction | null): Promise<void> {
-    const holder = () => writes.map(({ id }) => this.#locks.get(id)).find((lock) => lock && lock !== inside);
-    for (let lock = holder(); lock !== undefined; lock = holder()) {
-      await bounded(this.#clock, lock.over, lockTimeoutMs, () => unavailable("a row is locked"));
-    }
+  /** The transaction that holds one of these rows; null where none does. */
+  #lock(writes: readonly JobWrite[], inside: InMemoryTransaction | null): InMemoryTransaction | null {
+    return writes.map(({ id }) => this.#locks.get(id)).find((lock) => lock && lock !== inside) ?? null;
   }
 
   #apply(write: JobWrite, statement: number, inside: InMemoryTransaction | null): CommitOutcome {
