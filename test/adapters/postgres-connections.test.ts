@@ -88,6 +88,17 @@ describe("a connection of a pool opened from a URL", () => {
     expect(await storage.load([job.id])).toHaveLength(1);
   });
 
+  test("that takes no writes, as a standby's, is not used again", async () => {
+    const { rows } = await database.pool.query<{ name: string }>("select current_database() as name");
+    const alter = (setting: string) => database.pool.query(`alter database "${rows[0]?.name}" ${setting}`);
+    await alter("set default_transaction_read_only = on");
+    const late = postgresStorage(database.url, { lockTimeoutMs: 30_000 });
+    await expect(late.commit([write(job, runningAt(40))])).rejects.toMatchObject(unavailable);
+    await alter("reset default_transaction_read_only");
+    expect(await late.commit([write(job, runningAt(40))])).toMatchObject([{ kind: "committed" }]);
+    await late.close();
+  });
+
   test("that cannot be had is refused at once, and had again when the server is back", async () => {
     await proxy.refuse();
     await eventually(async () => expect(storage.load([job.id])).rejects.toMatchObject(unavailable));

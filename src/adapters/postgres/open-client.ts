@@ -1,7 +1,7 @@
 import type { PostgresPool, PostgresPoolClient } from "kysely";
 import { WorkerProgressError } from "../../domain/errors.js";
 import type { PGliteInstance, PgPool } from "./client-types.js";
-import { isStatementTimeout } from "./postgres-errors.js";
+import { isReadOnly, isStatementTimeout } from "./postgres-errors.js";
 
 const connectTimeoutMs = 5_000;
 const maxConnections = 5;
@@ -23,7 +23,7 @@ export async function openPool(url: string, statementTimeoutMs: number): Promise
     allowExitOnIdle: true,
   });
   surviveLostConnections(pool);
-  return discardAfterTimeout(pool);
+  return discardUseless(pool);
 }
 
 /**
@@ -57,8 +57,11 @@ function surviveLostConnections(pool: PgPool): void {
   pool.on("connect", (client: { on(event: "error", listener: () => void): unknown }) => client.on("error", heard));
 }
 
-/** After a timeout the answer may still be under way on the connection: it must not go back to the pool. */
-function discardAfterTimeout(pool: PgPool): PostgresPool {
+/**
+ * After a timeout the answer may still be under way on a connection, and one that was opened to a standby stays there, whoever
+ * is the primary by now: neither may go back to the pool.
+ */
+function discardUseless(pool: PgPool): PostgresPool {
   return {
     options: pool.options,
     end: () => pool.end(),
@@ -67,17 +70,17 @@ function discardAfterTimeout(pool: PgPool): PostgresPool {
 }
 
 function discardingClient(client: PostgresPoolClient): PostgresPoolClient {
-  let timedOut = false;
+  let useless = false;
   const query = async (text: string, parameters: readonly unknown[]) => {
     try {
       return await client.query(text, parameters);
     } catch (error) {
-      timedOut ||= isStatementTimeout(error);
+      useless ||= isStatementTimeout(error) || isReadOnly(error);
       throw error;
     }
   };
   return {
     query: query as PostgresPoolClient["query"],
-    release: (destroy) => client.release(destroy || timedOut),
+    release: (destroy) => client.release(destroy || useless),
   };
 }

@@ -5,8 +5,10 @@ import { type ErrorCode, type ErrorDetails, WorkerProgressError } from "../../do
  * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const retryableClasses = new Set(["08", "28", "53", "57", "58"]);
+/** A standby that has not been promoted yet, or a primary that is none any more. */
+const readOnlyState = "25006";
 const retryableStates = new Set([
-  "25006", // read only: a standby that has not been promoted yet, or is not any more
+  readOnlyState,
   "3D000", // the database is not there (yet)
   "40001", // serialization failure
   "40P01", // deadlock
@@ -39,6 +41,11 @@ const retryableMessage =
 /** Whether pg gave up waiting for an answer that may still arrive on that connection. */
 export function isStatementTimeout(error: unknown): boolean {
   return error instanceof Error && error.message === "Query read timeout";
+}
+
+/** Whether a server refused a write as a standby does. */
+export function isReadOnly(error: unknown): boolean {
+  return codeOf(error) === readOnlyState;
 }
 
 /** Whether a statement ended because it waited too long for a row or table that another transaction holds. */
