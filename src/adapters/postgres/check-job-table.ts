@@ -53,8 +53,8 @@ function checkPlace(key: (typeof metricsPlaces)[number], columns: JobColumns): v
     checkIdentifier(`table.columns.${key}`, place);
     return;
   }
-  if (typeof place.metricsKey !== "string" || place.metricsKey === "" || place.metricsKey.includes("\0")) {
-    throw new TypeError(`table.columns.${key}.metricsKey must be a string without NUL that is not empty`);
+  if (!isStorableText(place.metricsKey) || place.metricsKey === "__proto__") {
+    throw new TypeError(`table.columns.${key}.metricsKey must be ${storableText}, and not "__proto__"`);
   }
   if (columns.metrics === undefined || columns.metrics === null) {
     throw new TypeError(`table.columns.${key} is a key inside the metrics, but table.columns.metrics names no column`);
@@ -79,15 +79,19 @@ function checkStatuses(statuses: NonNullable<JobTable["statuses"]>): void {
   for (const status of jobStatuses) {
     const spelling = spellingOf(statuses, status);
     if (spelling === null) continue;
-    if (typeof spelling !== "string" || spelling === "" || spelling.includes("\0")) {
-      throw new TypeError(`table.statuses.${status} must be null or a string without NUL that is not empty`);
-    }
+    if (!isStorableText(spelling)) throw new TypeError(`table.statuses.${status} must be null or ${storableText}`);
     const owner = owners.get(spelling);
     if (owner !== undefined) {
       throw new TypeError(`${owner} and ${status} are both spelled "${spelling}": set one in table.statuses to null`);
     }
     owners.set(spelling, status);
   }
+}
+
+const storableText = "a string without NUL and lone surrogates that is not empty";
+
+function isStorableText(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && !value.includes("\0") && value.isWellFormed();
 }
 
 function rejectUnknownKeys(where: string, value: object, known: readonly string[]): void {
