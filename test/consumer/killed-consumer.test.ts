@@ -55,10 +55,14 @@ async function takenOver({ dedupe, prefetch, moment }: Case) {
     const [{ signal }, second] = await Promise.all([first.exit, first.exit.then(() => start(null))]);
     expect(signal).toBe("SIGKILL");
     const before = await effectsOf(struck);
-    await eventually(async () => {
-      expect(Math.min(...(await allEffects()))).toBeGreaterThan(0);
-      expect(await stage.waiting(queue)).toBe(0);
-    });
+    await second.message((message) => message === "consuming");
+    await eventually(
+      async () => {
+        expect(Math.min(...(await allEffects()))).toBeGreaterThan(0);
+        expect(await stage.waiting(queue)).toBe(0);
+      },
+      { timeoutMs: 30_000 },
+    );
     second.send("end when nothing is in hand");
     expect(await second.exit).toMatchObject({ code: 0, stderr: "" });
     expect([await stage.waiting(queue), await stage.waiting(deadLetter)]).toEqual([0, 0]);

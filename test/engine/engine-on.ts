@@ -6,6 +6,7 @@ import type { EventDelivery } from "../../src/engine/event-delivery.js";
 import type { ProgressEngine } from "../../src/engine/progress-engine.js";
 import { Publishing, type Unroutable } from "../../src/engine/publishing.js";
 import { Relay } from "../../src/engine/relay.js";
+import type { WatchHub } from "../../src/engine/watch-hub.js";
 import { type ParsedOptions, parseOptions, type ReporterOptions } from "../../src/options.js";
 import type { Clock } from "../../src/ports/clock.js";
 import type { DedupeAdapter } from "../../src/ports/dedupe.js";
@@ -74,6 +75,7 @@ export interface EngineUnderTest {
   readonly publisher: RecordingPublisher;
   readonly log: RecordingLog;
   readonly engine: ProgressEngine;
+  readonly hub: WatchHub;
   readonly delivery: EventDelivery;
   readonly reporter: ProgressReporter;
 }
@@ -107,7 +109,7 @@ export interface Ports {
   readonly name: string;
 }
 
-export type Wired = Pick<EngineUnderTest, "log" | "engine" | "delivery" | "reporter">;
+export type Wired = Pick<EngineUnderTest, "log" | "engine" | "hub" | "delivery" | "reporter">;
 
 /** The same on ports of any kind. */
 export function wire(ports: Ports): Wired {
@@ -143,7 +145,7 @@ export function wire(ports: Ports): Wired {
     closeTimeoutMs,
     release,
   });
-  return { log, engine, delivery, reporter };
+  return { log, engine, hub, delivery, reporter };
 }
 
 function deliveryOver(ports: Ports, options: ParsedOptions): EventDelivery {

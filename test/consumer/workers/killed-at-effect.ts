@@ -78,6 +78,7 @@ const consumers = {
 };
 const consumer = consumers[task.dedupe]();
 await consumer.start();
+process.send?.("consuming");
 await once(process, "message");
 await eventually(() => {
   const state = consumer.state();
