@@ -17,7 +17,7 @@ let call = 0;
 let finishing = false;
 
 const starts = task.passingJobIds.length > 0;
-if (starts) await Promise.all(task.steadyJobIds.map((jobId) => startJob(jobId)));
+if (starts) await Promise.all(task.steadyJobIds.map((jobId) => insist(() => startJob(jobId))));
 const loops = [keepReporting(), passJobsOn()];
 process.on("message", (order: CourseOrder) => void obey(order));
 await say({ ready: true });
