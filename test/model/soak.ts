@@ -4,12 +4,16 @@ import fc from "fast-check";
 import { brokenPromises, emptyTally, type Tally } from "./check-history.js";
 import { type History, histories } from "./history.js";
 
-/** `node … soak.ts [--histories 10000] [--seed 1] [--path …] [--workers 2]`: many histories on all cores. */
+/**
+ * `node … soak.ts [--histories 10000] [--seed 1] [--path …] [--workers 2] [--unshrunk]`: many histories on all cores. What
+ * fails is made as short as can be, unless `--unshrunk` asks for the first failure as it was.
+ */
 
 interface Share {
   readonly seed: number;
   readonly numRuns: number;
   readonly path: string;
+  readonly unshrunk: boolean;
 }
 
 interface Outcome {
@@ -19,13 +23,13 @@ interface Outcome {
   readonly report: string | null;
 }
 
-async function live({ seed, numRuns, path }: Share): Promise<Outcome> {
+async function live({ seed, numRuns, path, unshrunk }: Share): Promise<Outcome> {
   const tally = emptyTally();
   const property = fc.asyncProperty(histories(60), async (history: History) => {
     const broken = await brokenPromises(history, tally);
     if (broken.length > 0) throw new Error(`\n  ${broken.join("\n  ")}`);
   });
-  const details = await fc.check(property, { seed, numRuns, ...(path === "" ? {} : { path }) });
+  const details = await fc.check(property, { seed, numRuns, endOnFailure: unshrunk, ...(path === "" ? {} : { path }) });
   const error = details.errorInstance;
   const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const report = details.failed ? `${fc.defaultReportMessage(details)}\n${cause}` : null;
@@ -50,9 +54,10 @@ async function soak(): Promise<void> {
   const seed = Number(argument("seed", String(Date.now() % 2 ** 31)));
   const path = argument("path", "");
   const workers = path === "" ? Number(argument("workers", String(availableParallelism()))) : 1;
+  const unshrunk = process.argv.includes("--unshrunk");
   const began = performance.now();
   const numRuns = Math.ceil(wanted / workers);
-  const shares = Array.from({ length: workers }, (_, i) => ({ seed: seed + i, numRuns, path }));
+  const shares = Array.from({ length: workers }, (_, i) => ({ seed: seed + i, numRuns, path, unshrunk }));
   const outcomes = await Promise.all(shares.map(outcomeOf));
   const seconds = (performance.now() - began) / 1_000;
   const sum = (of: (outcome: Outcome) => number) => outcomes.reduce((total, outcome) => total + of(outcome), 0);
