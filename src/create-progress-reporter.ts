@@ -3,7 +3,8 @@ import { inProcessPublisher } from "./adapters/memory/in-process-publisher.js";
 import { memoryDedupe } from "./adapters/memory/memory-dedupe.js";
 import { memoryLive } from "./adapters/memory/memory-live.js";
 import { memoryThrottle } from "./adapters/memory/memory-throttle.js";
-import { isPostgresSource, type PostgresSource, postgresStorage } from "./adapters/postgres/index.js";
+import { isPostgresSource, type PostgresSource } from "./adapters/postgres/index.js";
+import { type OpenedPostgres, openPostgres } from "./adapters/postgres/open-postgres.js";
 import { isRabbitmqSource, type RabbitmqSource, rabbitmqPublisher } from "./adapters/rabbitmq/index.js";
 import { isRedisSource, type RedisSource, redisDedupe, redisLive, redisThrottle } from "./adapters/redis/index.js";
 import type { BackoffPolicy } from "./domain/backoff.js";
@@ -60,7 +61,9 @@ export function createProgressReporter(
     opened.push(adapter);
     return adapter;
   };
-  const storage = storageOf(db, parsed, own);
+  const postgres = postgresOf(db, parsed);
+  const storage = storageOf(db, postgres, own);
+  const live = liveOf(redis, postgres, parsed, own);
   const throttle = throttleOf(redis, parsed, own);
   const publisher = publisherOf(db, amqp, parsed, own);
   const delivery = deliveryOf(storage, publisher, { redis, amqp }, parsed, clock, own);
@@ -68,7 +71,7 @@ export function createProgressReporter(
   const { engine, reader, hub } = createEngine({
     storage,
     throttle,
-    live: liveOf(redis, parsed, own),
+    live,
     delivery,
     clock,
     log,
@@ -78,6 +81,8 @@ export function createProgressReporter(
     settings: parsed,
   });
   const release = async () => {
+    // What it has still to tell goes over the storage's connections.
+    await live.close();
     await Promise.all(opened.map((adapter) => adapter.close()));
   };
   return reporterOver({ engine, reader, hub, storage, delivery, clock, log, limits, closeTimeoutMs, release });
@@ -85,13 +90,18 @@ export function createProgressReporter(
 
 type Own = <T extends { close(): Promise<void> }>(adapter: T) => T;
 
-function storageOf(db: DatabaseArgument | null | undefined, options: ParsedOptions, own: Own): StorageAdapter {
+function postgresOf(db: DatabaseArgument | null | undefined, options: ParsedOptions): OpenedPostgres | null {
+  const source = db ?? "memory://";
+  if (!isPostgresSource(source)) return null;
+  return openPostgres(source, { outbox: options.delivery === "outbox", ...options.postgres });
+}
+
+function storageOf(db: DatabaseArgument | null | undefined, postgres: OpenedPostgres | null, own: Own): StorageAdapter {
   if (isAdapter<StorageAdapter>(db, "commit", "load")) return db;
-  const outbox = options.delivery === "outbox";
-  if (db === undefined || db === null)
-    return own(embedded(postgresStorage("memory://", { outbox, ...options.postgres })));
-  if (isPostgresSource(db)) return own(postgresStorage(db, { outbox, ...options.postgres }));
-  throw unknownArgument("db", db, "a pg Pool, a Kysely, a PGlite, a postgres:// URL or a StorageAdapter");
+  if (postgres === null) {
+    throw unknownArgument("db", db, "a pg Pool, a Kysely, a PGlite, a postgres:// URL or a StorageAdapter");
+  }
+  return own(db === undefined || db === null ? embedded(postgres.storage) : postgres.storage);
 }
 
 function throttleOf(redis: RedisArgument | null | undefined, options: ParsedOptions, own: Own): ThrottleAdapter {
@@ -101,10 +111,15 @@ function throttleOf(redis: RedisArgument | null | undefined, options: ParsedOpti
   throw unknownArgument("redis", redis, "an ioredis Redis or Cluster, a redis:// URL or a ThrottleAdapter");
 }
 
-function liveOf(redis: RedisArgument | null | undefined, options: ParsedOptions, own: Own): LiveAdapter {
-  return own(
-    isRedisSource(redis) ? redisLive(redis, { log: options.log, ...options.redis }) : memoryLive({ log: options.log }),
-  );
+function liveOf(
+  redis: RedisArgument | null | undefined,
+  postgres: OpenedPostgres | null,
+  { log, redis: options }: ParsedOptions,
+  own: Own,
+): LiveAdapter {
+  if (isRedisSource(redis)) return own(redisLive(redis, { log, ...options }));
+  const inProcess = memoryLive({ log });
+  return own(postgres?.live(inProcess, log) ?? inProcess);
 }
 
 function publisherOf(

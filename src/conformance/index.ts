@@ -4,7 +4,12 @@ export {
   type DedupeUnderTest,
   dedupeConformance,
 } from "./dedupe-conformance.js";
-export { type LiveConformanceOptions, type LiveUnderTest, liveConformance } from "./live-conformance.js";
+export {
+  type LiveConformanceOptions,
+  type LiveSupports,
+  type LiveUnderTest,
+  liveConformance,
+} from "./live-conformance.js";
 export { type PublisherConformanceOptions, publisherConformance } from "./publisher-conformance.js";
 export type { PublisherUnderTest, ReceivedEvent } from "./publisher-under-test.js";
 export { type StorageConformanceOptions, storageConformance } from "./storage-conformance.js";

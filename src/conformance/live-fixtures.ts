@@ -1,6 +1,9 @@
 import type { LiveAdapter, LiveListener, LiveMessage, LiveProgress, LiveStored } from "../ports/live.js";
 import { untilTrue } from "./until-true.js";
 
+/** Makes news of a job. */
+export type NewsOf = (jobId: string, progress: number) => LiveProgress | LiveStored;
+
 /** Progress of a job that differs from any other `progress` of it. */
 export function progressOf(jobId: string, progress: number): LiveProgress {
   const [step, message] = ["processing", `Zażółć 🚀 "${progress}"\n`];
@@ -32,10 +35,10 @@ export function recorder(): Recorder {
 }
 
 /** Publishes something that arrives after everything published before, and waits until it did. */
-export async function settle(live: LiveAdapter, listens: LiveAdapter): Promise<void> {
+export async function settle(live: LiveAdapter, listens: LiveAdapter, newsOf: NewsOf): Promise<void> {
   const last = recorder();
   const unsubscribe = await listens.subscribe("settled", last);
-  await live.publish([progressOf("settled", 1)]);
+  await live.publish([newsOf("settled", 1)]);
   await last.hears(1);
   unsubscribe();
 }

@@ -1,33 +1,6 @@
-import type { JobStatus } from "../domain/job-status.js";
+import type { LiveMessage, LiveProgress, LiveStored } from "../domain/live-message.js";
 
-/** The newest accepted progress of a job, stored or not yet. */
-export interface LiveProgress {
-  readonly kind: "progress";
-  readonly jobId: string;
-  readonly attempt: number;
-  /** 0–100. */
-  readonly progress: number;
-  readonly step: string | null;
-  readonly message: string | null;
-  /** Milliseconds since the epoch, by the clock of the process that reported. */
-  readonly at: number;
-}
-
-/** What the storage holds of a job since a moment ago; progress may be newer, as the job's unwritten progress. */
-export interface LiveStored extends Omit<LiveProgress, "kind"> {
-  readonly kind: "stored";
-  readonly status: JobStatus;
-  /** Points per second; null while unknown. */
-  readonly rate: number | null;
-}
-
-/** Somebody wants a job cancelled. */
-export interface LiveCancellation {
-  readonly kind: "cancellation";
-  readonly jobId: string;
-}
-
-export type LiveMessage = LiveProgress | LiveStored | LiveCancellation;
+export type { LiveCancellation, LiveMessage, LiveProgress, LiveStored } from "../domain/live-message.js";
 
 /** Who listens. */
 export interface LiveListener {
@@ -44,7 +17,7 @@ export type Unsubscribe = () => void;
  * rejects because a server is away.
  */
 export interface LiveAdapter {
-  /** Whether other processes hear what is published. */
+  /** Whether what other processes store is heard here. May change at any time: with a connection that is lost, for one. */
   readonly reach: "process" | "shared";
   /** Sends messages; "progress" and "stored" to the job's subscribers, "cancellation" to those of all cancellations. */
   publish(messages: readonly LiveMessage[]): Promise<void>;

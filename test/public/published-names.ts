@@ -7,9 +7,17 @@ export interface Names {
 /** A name that is added here is a promise; one that is taken away breaks somebody. */
 export const published: Readonly<Record<string, Names>> = {
   ".": {
-    values: ["WorkerProgressError", "createProgressReporter", "errorCodes", "isRetryable", "jobStatuses"],
+    values: [
+      "WorkerProgressError",
+      "closeOnSignals",
+      "createProgressReporter",
+      "errorCodes",
+      "isRetryable",
+      "jobStatuses",
+    ],
     types: [
       "AmqpArgument",
+      "CloseOnSignalsOptions",
       "DatabaseArgument",
       "ErrorCode",
       "Health",
@@ -100,6 +108,7 @@ export const published: Readonly<Record<string, Names>> = {
       "DedupeSupports",
       "DedupeUnderTest",
       "LiveConformanceOptions",
+      "LiveSupports",
       "LiveUnderTest",
       "PublisherConformanceOptions",
       "PublisherUnderTest",

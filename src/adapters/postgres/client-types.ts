@@ -11,6 +11,7 @@ import type { PGlite, PostgresPool } from "kysely";
  */
 export interface PgPool extends PostgresPool {
   readonly totalCount: number;
+  readonly ending?: boolean;
   on(event: "error" | "connect", listener: (...values: never[]) => void): unknown;
 }
 
@@ -26,3 +27,24 @@ export interface KyselyInstance {
   withoutPlugins(): unknown;
   getExecutor(): unknown;
 }
+
+/**
+ * The subset of a pg `Client` that listens to notifications. https://node-postgres.com/apis/client
+ */
+export interface ListeningClient {
+  connect(): Promise<unknown>;
+  query(text: string): Promise<unknown>;
+  end(): Promise<void>;
+  on(event: "notification", listener: (notification: ReceivedNotification) => void): unknown;
+  on(event: "error" | "end", listener: (cause?: unknown) => void): unknown;
+  unref?(): void;
+}
+
+/** A notification as pg hands it over. */
+export interface ReceivedNotification {
+  readonly channel: string;
+  readonly payload?: string | undefined;
+}
+
+/** The constructor of such clients, as a pg `Pool` has it. */
+export type ListeningClientConstructor = new (options: object) => ListeningClient;

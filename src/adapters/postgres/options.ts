@@ -22,6 +22,11 @@ export interface PostgresStorageOptions {
   readonly statementTimeoutMs?: number;
   /** Milliseconds a commit waits for a row that another transaction holds, 1 or more. @default 2000 */
   readonly lockTimeoutMs?: number;
+  /**
+   * Whether processes tell each other by LISTEN/NOTIFY what they have stored, so that `watch` need not poll, where no Redis does
+   * it: one more connection for a process that watches or works. A `Kysely` tells and does not hear. @default true
+   */
+  readonly notify?: boolean;
 }
 
 /** The names of the tables, and the waits, once checked. */
@@ -33,10 +38,20 @@ export interface StorageSettings {
   readonly outboxTable: string | null;
   readonly statementTimeoutMs: number;
   readonly lockTimeoutMs: number;
+  readonly notify: boolean;
 }
 
 const idTypes: readonly JobIdType[] = ["bigint", "integer", "uuid", "text"];
-const optionKeys = ["table", "schema", "idType", "outbox", "outboxTable", "statementTimeoutMs", "lockTimeoutMs"];
+const optionKeys = [
+  "table",
+  "schema",
+  "idType",
+  "outbox",
+  "outboxTable",
+  "statementTimeoutMs",
+  "lockTimeoutMs",
+  "notify",
+];
 const longestWaitMs = 2_147_483_647;
 
 /**
@@ -46,9 +61,10 @@ const longestWaitMs = 2_147_483_647;
 export function storageSettings(options: PostgresStorageOptions = {}): StorageSettings {
   const unknown = Object.keys(options).find((key) => !optionKeys.includes(key));
   if (unknown !== undefined) throw new TypeError(`Unknown option "${unknown}", known are ${optionKeys.join(", ")}`);
-  const { outbox = true, outboxTable = "worker_progress_outbox", schema, idType = "bigint" } = options;
+  const { outbox = true, outboxTable = "worker_progress_outbox", schema, idType = "bigint", notify = true } = options;
   if (!idTypes.includes(idType)) throw new TypeError(`Option idType must be one of ${idTypes.join(", ")}`);
   if (typeof outbox !== "boolean") throw new TypeError("Option outbox must be true or false");
+  if (typeof notify !== "boolean") throw new TypeError("Option notify must be true or false");
   if (schema !== undefined) checkIdentifier("Option schema", schema);
   checkIdentifier("Option outboxTable", outboxTable);
   return Object.freeze({
@@ -58,6 +74,7 @@ export function storageSettings(options: PostgresStorageOptions = {}): StorageSe
     outboxTable: outbox ? outboxTable : null,
     statementTimeoutMs: milliseconds("statementTimeoutMs", options.statementTimeoutMs ?? 10_000),
     lockTimeoutMs: milliseconds("lockTimeoutMs", options.lockTimeoutMs ?? 2_000),
+    notify,
   });
 }
 

@@ -27,6 +27,18 @@ export function classifyPostgresSource(value: unknown): ClassifiedSource | null 
   return null;
 }
 
+/**
+ * Tells what a source is. Opens nothing.
+ * @throws TypeError when it is none
+ */
+export function postgresSourceOf(value: unknown): ClassifiedSource {
+  const classified = classifyPostgresSource(value);
+  if (classified !== null) return classified;
+  throw new TypeError(
+    "The database must be a pg Pool, a Kysely that is no transaction, a PGlite, or a postgres://, memory:// or file:// URL",
+  );
+}
+
 /** Whether `postgresStorage` can use a value. Opens nothing. */
 export function isPostgresSource(value: unknown): value is PostgresSource {
   return classifyPostgresSource(value) !== null;

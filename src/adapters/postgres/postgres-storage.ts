@@ -6,13 +6,12 @@ import { findSilentJobs } from "./find-silent-jobs.js";
 import { loadJobs } from "./load-jobs.js";
 import { type PostgresStorageOptions, type StorageSettings, storageSettings } from "./options.js";
 import { outboxTables } from "./outbox-tables.js";
-import { storageError } from "./postgres-errors.js";
 import { postgresOutbox } from "./postgres-outbox.js";
 import { postgresSchema } from "./postgres-schema.js";
-import { classifyPostgresSource, type PostgresSource } from "./postgres-source.js";
+import { type PostgresSource, postgresSourceOf } from "./postgres-source.js";
 import { Preparation, type Prepared } from "./preparation.js";
 import type { Run } from "./run.js";
-import { runInside, runOn } from "./run-statement.js";
+import { runInside, runOnFirstUse } from "./run-statement.js";
 
 /**
  * Stores jobs and their events in PostgreSQL 15 or later, or in PGlite. Opens nothing until it is first used; what the caller
@@ -22,20 +21,15 @@ import { runInside, runOn } from "./run-statement.js";
  * const storage = postgresStorage(new Pool(), { table: legacyJobTable });
  */
 export function postgresStorage(source: PostgresSource, options?: PostgresStorageOptions): StorageAdapter {
-  const classified = classifyPostgresSource(source);
-  if (classified === null) {
-    throw new TypeError(
-      "The database must be a pg Pool, a Kysely that is no transaction, a PGlite, or a postgres://, memory:// or file:// URL",
-    );
-  }
   const settings = storageSettings(options);
-  return adapter(new Database(classified, settings.statementTimeoutMs), settings);
+  return storageOn(new Database(postgresSourceOf(source), settings.statementTimeoutMs), settings);
 }
 
-function adapter(database: Database, settings: StorageSettings): StorageAdapter {
+/** The storage on a database, which its `close()` closes. */
+export function storageOn(database: Database, settings: StorageSettings): StorageAdapter {
   const { outboxTable, schema, lockTimeoutMs } = settings;
   const preparation = new Preparation(settings);
-  const run: Run = async (text, parameters) => runOn(await opened(database))(text, parameters);
+  const run = runOnFirstUse(database);
   const operate = async <T>(
     transaction: CallerTransaction | undefined,
     operation: (run: Run, prepared: Prepared) => Promise<T>,
@@ -63,12 +57,4 @@ function adapter(database: Database, settings: StorageSettings): StorageAdapter 
     create: (job) => operate(undefined, (on, { table, create }) => createJob(on, table, create, job)),
     close: () => database.close(),
   } satisfies StorageAdapter);
-}
-
-async function opened(database: Database) {
-  try {
-    return await database.open();
-  } catch (error) {
-    throw storageError(error);
-  }
 }

@@ -1,6 +1,6 @@
 import { CompiledQuery, type DatabaseConnection, type QueryExecutor } from "kysely";
 import type { CallerTransaction } from "../../ports/storage.js";
-import type { Db } from "./database.js";
+import type { Database, Db } from "./database.js";
 import { storageError } from "./postgres-errors.js";
 import type { Run, TextRow } from "./run.js";
 
@@ -14,6 +14,19 @@ export function runOn(db: Db): Run {
       throw storageError(error);
     }
   };
+}
+
+/** Runs each statement on a database that the first of them opens. */
+export function runOnFirstUse(database: Database): Run {
+  return async (text, parameters) => runOn(await opened(database))(text, parameters);
+}
+
+async function opened(database: Database): Promise<Db> {
+  try {
+    return await database.open();
+  } catch (error) {
+    throw storageError(error);
+  }
 }
 
 /**
