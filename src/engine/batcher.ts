@@ -13,6 +13,7 @@ import { Landing } from "./landing.js";
 import { coalesced, deferred, isStart, type LaneItem, type Slot } from "./slot.js";
 import { StorageOutage } from "./storage-outage.js";
 import { Unwritten } from "./unwritten.js";
+import { WaitingCallers } from "./waiting-callers.js";
 
 export interface BatcherOptions {
   readonly committer: Committer;
@@ -21,6 +22,8 @@ export interface BatcherOptions {
   readonly log: Log;
   readonly random: () => number;
   readonly windowMs: number;
+  /** How long a report may wait for its write before it is answered, in milliseconds. */
+  readonly patienceMs: number;
   /** Most jobs in one statement. */
   readonly batchSize: number;
   /** Most statements at a time. */
@@ -41,6 +44,7 @@ export class Batcher {
   readonly #gate: Gate;
   readonly #landing: Landing;
   readonly #outage: StorageOutage;
+  readonly #callers: WaitingCallers;
   readonly #urgent = new Fifo<Slot>();
   readonly #ready = new Fifo<Slot>();
   readonly #flying = new Set<Flight>();
@@ -49,7 +53,7 @@ export class Batcher {
   #stopped = false;
 
   constructor(options: BatcherOptions) {
-    const { committer, throttle, clock, log, random, windowMs, backoff, onNews } = options;
+    const { committer, throttle, clock, log, random, windowMs, patienceMs, backoff, onNews } = options;
     this.#options = options;
     const gate = new Gate({
       committer,
@@ -65,6 +69,7 @@ export class Batcher {
     this.#gate = gate;
     this.#unwritten = unwritten;
     this.#landing = new Landing({ unwritten, gate, clock });
+    this.#callers = new WaitingCallers(clock, patienceMs);
     this.#outage = new StorageOutage({
       clock,
       log,
@@ -96,8 +101,8 @@ export class Batcher {
       return slot.answer;
     }
     slot.answer = coalesced;
-    return new Promise((resolve) => {
-      slot.first = resolve;
+    return this.#callers.wait((settle) => {
+      slot.first = settle;
     });
   }
 
@@ -122,6 +127,7 @@ export class Batcher {
     this.#stopped = true;
     this.#gate.stop();
     this.#outage.stop();
+    this.#callers.stop();
     const late = new WorkerProgressError(
       "STORAGE_UNAVAILABLE",
       "The storage did not answer before the reporter closed",

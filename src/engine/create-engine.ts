@@ -85,6 +85,8 @@ export function createEngine(parts: EngineParts): Engine {
     log,
     random,
     windowMs,
+    // What a call to the storage says when it is given up comes first.
+    patienceMs: storageTimeoutMs + 100,
     batchSize,
     concurrency,
     backoff: storageBackoff,

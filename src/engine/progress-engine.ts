@@ -235,7 +235,12 @@ export class ProgressEngine {
   }
 
   #flushSlot(slot: Slot): Promise<ProgressResult> {
-    return new Promise((settle) => this.#options.batcher.submit(slot, { kind: "flush", settle }));
+    const last = slot.lane.at(-1);
+    // It will take along what was reported since.
+    if (last?.kind === "flush") return last.answer;
+    const { promise: answer, resolve: settle } = Promise.withResolvers<ProgressResult>();
+    this.#options.batcher.submit(slot, { kind: "flush", answer, settle });
+    return answer;
   }
 
   #submit(slot: Slot, change: Change, bound: AttemptSignal | null): Promise<ChangeResult> {

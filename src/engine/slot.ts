@@ -21,7 +21,11 @@ export type ChangeResult =
 
 /** Work that does not wait for a window. */
 export type LaneItem =
-  | { readonly kind: "flush"; readonly settle: (result: ProgressResult) => void }
+  | {
+      readonly kind: "flush";
+      readonly answer: Promise<ProgressResult>;
+      readonly settle: (result: ProgressResult) => void;
+    }
   | {
       readonly kind: "change";
       readonly task: CommitTask;
