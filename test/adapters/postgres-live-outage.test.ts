@@ -1,0 +1,149 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { memoryLive } from "../../src/adapters/memory/index.js";
+import { Database } from "../../src/adapters/postgres/database.js";
+import { listeningClients } from "../../src/adapters/postgres/listening-client.js";
+import { openPostgres } from "../../src/adapters/postgres/open-postgres.js";
+import { postgresLive } from "../../src/adapters/postgres/postgres-live.js";
+import { runOnFirstUse } from "../../src/adapters/postgres/run-statement.js";
+import { recorder, storedOf } from "../../src/conformance/live-fixtures.js";
+import type { LiveAdapter } from "../../src/ports/live.js";
+import { type ProxiedUrl, viaProxy } from "../guarantees/via-proxy.js";
+import { eventually } from "../support/eventually.js";
+import { type TestDatabase, testDatabase } from "../support/servers.js";
+import { type LiveProcess, listeners, liveProcess, testWaits } from "./postgres-live-subject.js";
+import { type ServerDatabase, serverDatabase } from "./postgres-subject.js";
+
+const notHeard = "PostgreSQL notifications are not heard: watched jobs are polled until they are";
+const heardAgain = "PostgreSQL notifications are heard again";
+const notTaken = "PostgreSQL takes no notifications: other processes see changes late until it does";
+const takenAgain = "PostgreSQL takes notifications again";
+
+let database: ServerDatabase;
+let elsewhere: TestDatabase;
+let network: ProxiedUrl;
+let warnings: string[];
+let open: { close(): Promise<void> }[];
+const log = { warn: (message: string) => void warnings.push(message) };
+
+beforeAll(async () => {
+  [database, elsewhere] = await Promise.all([serverDatabase(), testDatabase()]);
+  await openPostgres(database.pool).storage.schema.migrate();
+});
+
+beforeEach(async () => {
+  network = await viaProxy(database.url);
+  [warnings, open] = [[], []];
+});
+
+afterEach(async () => {
+  await network.accept();
+  await Promise.all(open.map((each) => each.close()));
+  await network.close();
+});
+
+afterAll(async () => {
+  await Promise.all([database.drop(), elsewhere.drop()]);
+});
+
+/** A process behind the network that breaks, and one beside it. */
+function processes(waits = testWaits): { readonly away: LiveAdapter; readonly peer: LiveAdapter } {
+  const [one, other] = [
+    liveProcess(network.url, log, { statementTimeoutMs: 1_000 }, waits),
+    liveProcess(database.pool, { warn: () => {} }),
+  ] as [LiveProcess, LiveProcess];
+  open.push(one, other);
+  return { away: one.live, peer: other.live };
+}
+
+/** A listener that counts what may have been missed. */
+function gapCounter() {
+  const listener = recorder();
+  const counter = { ...listener, gaps: 0, onGap: () => void counter.gaps++ };
+  return counter;
+}
+
+test("a connection that is cut is replaced, each listener is told of the gap, and nothing is said of it", async () => {
+  const { away, peer } = processes();
+  const [job, cancellations] = [gapCounter(), gapCounter()];
+  await away.subscribe("job", job);
+  await away.subscribeCancellations(cancellations);
+  expect([away.reach, job.gaps]).toEqual(["shared", 0]);
+  network.cut();
+  await eventually(() => expect([job.gaps, cancellations.gaps]).toEqual([1, 1]));
+  expect(away.reach).toBe("shared");
+  await peer.publish([storedOf("job", 1)]);
+  await job.hears(1);
+  expect(warnings).toEqual([]);
+});
+
+test("while the server refuses, the reach is the process, which is said once, and its end once", async () => {
+  const { away, peer } = processes();
+  const job = gapCounter();
+  await away.subscribe("job", job);
+  await network.refuse();
+  await eventually(() => expect(warnings).toEqual([notHeard]));
+  expect(away.reach).toBe("process");
+  // Who comes during the outage waits for nothing.
+  const late = gapCounter();
+  await away.subscribe("late", late);
+  await peer.publish([storedOf("job", 1)]);
+  await network.accept();
+  await eventually(() => expect([job.gaps, late.gaps, away.reach]).toEqual([1, 1, "shared"]));
+  await peer.publish([storedOf("late", 2)]);
+  await late.hears(1);
+  expect([job.heard, warnings]).toEqual([[], [notHeard, heardAgain]]);
+});
+
+test("a connection that is silently dead is found out by its missing sign of life", async () => {
+  const { away, peer } = processes({ ...testWaits, answerMs: 1_000 });
+  const job = gapCounter();
+  await away.subscribe("job", job);
+  network.blackhole();
+  await eventually(() => expect(away.reach).toBe("process"));
+  network.cut();
+  await network.accept();
+  await eventually(() => expect([job.gaps, away.reach]).toEqual([1, "shared"]));
+  await peer.publish([storedOf("job", 1)]);
+  await job.hears(1);
+});
+
+test("what cannot be sent is kept, and sent when the server is back; publishing waits for nothing", async () => {
+  const { away, peer } = processes();
+  const [here, there] = [recorder(), recorder()];
+  await away.publish([storedOf("job", 0)]);
+  await away.subscribe("job", here);
+  await peer.subscribe("job", there);
+  await network.refuse();
+  await away.publish([storedOf("job", 1)]);
+  await away.publish([storedOf("job", 2), { kind: "cancellation", jobId: "job" }]);
+  expect(here.heard).toEqual([storedOf("job", 1), storedOf("job", 2)]);
+  await eventually(() => expect(warnings).toContain(notTaken));
+  await network.accept();
+  await eventually(() => expect(there.heard).toEqual([storedOf("job", 1), storedOf("job", 2)]));
+  await eventually(() => expect(warnings).toContain(takenAgain));
+  expect(warnings.filter((warning) => warning === notTaken)).toHaveLength(1);
+});
+
+// LISTEN in another database is accepted and hears nothing of this one: as behind a pooler in transaction mode.
+test("a connection that takes LISTEN and delivers nothing does not count, until one does that hears", async () => {
+  const source = (url: string) => ({ kind: "postgres-url", url }) as const;
+  const run = new Database(source(database.url), 5_000);
+  let target = elsewhere.url;
+  const live = postgresLive({
+    run: runOnFirstUse(run),
+    clients: { make: async () => (await listeningClients(source(target))?.make()) as never, isOver: () => false },
+    table: { name: "worker_progress_jobs", schema: undefined },
+    inProcess: memoryLive({ log }),
+    log,
+    waits: { ...testWaits, echoMs: 100 },
+  });
+  open.push({ close: () => live.close().then(() => run.close()) });
+  const job = gapCounter();
+  await live.subscribe("job", job);
+  expect([live.reach, warnings]).toEqual(["process", [notHeard]]);
+  expect(await listeners(database)).toBe(0);
+  target = database.url;
+  // It hears from here on; an echo may take longer than 100 ms on a busy machine, and is tried again.
+  await eventually(() => expect([live.reach, job.gaps]).toEqual(["shared", 1]));
+  expect(warnings).toEqual([notHeard, heardAgain]);
+});
