@@ -1,5 +1,6 @@
 import { connect } from "amqplib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { EventDedupe } from "../../src/consumer/index.js";
 import { newEvent, newEvents } from "../adapters/new-event.js";
 import { eventually } from "../support/eventually.js";
 import { rabbitmqUrl } from "../support/servers.js";
@@ -94,6 +95,28 @@ test("what a handler throws when its connection is lost is no failure of the eve
   await eventually(() => expect(consumer.state()).toEqual({ kind: "consuming", inHand: 0 }));
   expect(stage.log.lines.filter((line) => line.includes("Ended"))).toEqual([]);
   expect(await stage.waiting(stage.deadQueue)).toBe(0);
+});
+
+test("a redelivered event waits for the handler that still runs, also where its dedupe would let it through", async () => {
+  const [begun, blocked] = [gate(), gate()];
+  let [running, most] = [0, 0];
+  const handler = async () => {
+    most = Math.max(most, ++running);
+    begun.open();
+    await blocked.opened;
+    running--;
+  };
+  const dedupe: EventDedupe = { once: async (_, effect) => effect({}).then(() => "done") };
+  const consumer = stage.consumer({ handler, dedupe }, throughProxy());
+  await consumer.start();
+  await stage.publish(newEvents(1));
+  await begun.opened;
+  proxy.cut();
+  await eventually(() => expect(consumer.state().kind).not.toBe("consuming"));
+  await eventually(() => expect(consumer.state()).toEqual({ kind: "consuming", inHand: 1 }));
+  blocked.open();
+  await eventually(() => expect(consumer.state()).toEqual({ kind: "consuming", inHand: 0 }));
+  expect(most).toBe(1);
 });
 
 test("events are handled once each and in order per job while the connection is cut over and over", async () => {
@@ -191,6 +214,15 @@ describe("with a connection that was given", () => {
     await begun.opened;
     await consumer.stop({ deadlineMs: 1 });
     await eventually(async () => expect(await stage.waiting(stage.queue)).toBe(1));
+    await given.close();
+  });
+
+  test("a queue with other properties takes the channel, not the connection", async () => {
+    const given = await connect(rabbitmqUrl());
+    await (await given.createChannel()).assertQueue(stage.queue, { durable: true });
+    const start = stage.consumer({ handler: async () => {} }, given).start();
+    await expect(start).rejects.toMatchObject({ code: "TOPOLOGY_MISMATCH" });
+    await (await given.createChannel()).close();
     await given.close();
   });
 

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createEventConsumer } from "../../src/consumer/index.js";
 import { newEvent, newEvents } from "../adapters/new-event.js";
@@ -198,7 +199,7 @@ describe("stop", () => {
     await eventually(() => expect(again).toEqual([[event.id, true]]));
   });
 
-  test("takes no more events while a handler still runs: another consumer gets them", async () => {
+  test("takes no more events while it waits for a handler: another consumer gets them", async () => {
     const [begun, blocked] = [gate(), gate()];
     const handler = async () => {
       begun.open();
@@ -213,6 +214,7 @@ describe("stop", () => {
     await stage.consumer({ handler: async ({ event_id }) => void others.push(event_id) }).start();
     await stage.publish(newEvents(4));
     await eventually(() => expect(others).toHaveLength(4));
+    expect(await Promise.race([stopping.then(() => "stopped"), turn("waits")])).toBe("waits");
     blocked.open();
     await stopping;
   });
