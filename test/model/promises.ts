@@ -72,6 +72,9 @@ function unkeptAnswers(world: World, story: Story): string[] {
     if (isRefused(call) && changed.has(number) && !world.weather.mayHideAnswers) {
       return [`${named(call)} was refused with ${answer?.outcome} and is stored all the same`];
     }
+    if (isRefused(call) && kind !== "report" && isWhatIsStored(call, story)) {
+      return [`${named(call)} was refused with ${answer?.outcome}, and is what is stored`];
+    }
     // One of two starts of a process in the same millisecond may pass for the other, when it named the same attempt.
     const mayPass = kind === "start" && world.weather.mayHideAnswers;
     const stores = !call.byRun && !mayPass && (kind === "start" || kind === "status" || kind === "cancel request");
@@ -83,6 +86,13 @@ function unkeptAnswers(world: World, story: Story): string[] {
     const holds = there.some((job) => job.attempt === written.attempt && job.progress === written.percent);
     return holds ? [] : [`${named(call)} was told that ${written.percent} % is written, but it never was`];
   });
+}
+
+/** Whether nothing changed the job between the change that a call made and its answer. */
+function isWhatIsStored(call: Call, story: Story): boolean {
+  if (call.job === null) return false;
+  const last = story.of(call.job).findLast(({ index }) => index < (call.answer?.journalAfter ?? 0));
+  return last?.call === call;
 }
 
 /** A refusal is true of the job at some moment while the call was open; what a window remembers counts. */
