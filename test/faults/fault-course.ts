@@ -15,6 +15,8 @@ export interface FaultPlan {
   readonly fault: string;
   /** Addresses of private servers. A private PostgreSQL gets a database for the row. */
   readonly instead?: Partial<StageAddress>;
+  /** Settings of the workers' sessions on PostgreSQL, and of no one else's. */
+  readonly sessionSettings?: Readonly<Record<string, string>>;
   /** What the workers are told besides their jobs; options are merged into those of every course. */
   readonly task?: Partial<Pick<CourseTask, "options" | "ownPool" | "sentinel">>;
   /** Further processes that report on the same steady jobs. @default 0 */
@@ -42,10 +44,10 @@ export interface FaultCourse {
 /** Short windows and bounds, so that a fault of a second has many of them. */
 export const courseOptions = {
   windowMs: 100,
-  storageTimeoutMs: 400,
-  changeTimeoutMs: 400,
+  storageTimeoutMs: 800,
+  changeTimeoutMs: 500,
   relay: { leaseMs: 1_000, pollMs: 100 },
-  postgres: { statementTimeoutMs: 600 },
+  postgres: { statementTimeoutMs: 1_000 },
 } as const;
 
 const healthyMs = 300;
@@ -137,11 +139,22 @@ function startReporting(
   epoch: number,
   passingJobIds: readonly string[],
 ): Promise<CourseWorker> {
-  return startCourseWorker(scene.workerAddress, {
-    ...plan.task,
-    steadyJobIds: scene.steadyJobIds,
-    passingJobIds,
-    epoch,
-    options: { ...courseOptions, ...plan.task?.options },
-  });
+  const databaseUrl = withSettings(scene.workerAddress.databaseUrl, plan.sessionSettings);
+  return startCourseWorker(
+    { ...scene.workerAddress, databaseUrl },
+    {
+      ...plan.task,
+      steadyJobIds: scene.steadyJobIds,
+      passingJobIds,
+      epoch,
+      options: { ...courseOptions, ...plan.task?.options },
+    },
+  );
+}
+
+function withSettings(databaseUrl: string, settings: Readonly<Record<string, string>> = {}): string {
+  const url = new URL(databaseUrl);
+  const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value.replaceAll(" ", "\\ ")}`);
+  if (options.length > 0) url.searchParams.set("options", options.join(" "));
+  return url.href;
 }

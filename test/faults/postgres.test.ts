@@ -1,24 +1,30 @@
-import pg from "pg";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { journaledChanges } from "../guarantees/journal.js";
-import { quietPool } from "../guarantees/stage.js";
+import type { Stage } from "../guarantees/stage.js";
 import { eventually } from "../support/eventually.js";
-import { privatePostgres } from "../support/servers.js";
-import { courseOptions, expectPromisesKept, type FaultCourse, type FaultPlan, runFaultCourse } from "./fault-course.js";
+import { type PrivateServer, privatePostgres } from "../support/servers.js";
+import { expectPromisesKept, type FaultCourse, type FaultPlan, runFaultCourse } from "./fault-course.js";
+import { type ForeignSession, openForeignSession } from "./foreign-session.js";
+import { diskOfTheOutbox, type FullDisk } from "./full-disk.js";
 import type { Scene } from "./scene.js";
 
-/** Nothing that was reported is refused: progress is deferred, and changes are stored or reject with the one code. */
-function expectDeferred(course: FaultCourse, ...causes: readonly string[]): void {
-  expectPromisesKept(course);
-  const { outcomes, changes, causes: seen } = course.worker.seen.fault;
-  expect(outcomes["deferred STORAGE_UNAVAILABLE"]).toBeGreaterThan(0);
-  expect(Object.keys(outcomes).filter((name) => !allowed.has(name))).toEqual([]);
-  expect(Object.keys(changes).filter((name) => !allowed.has(name))).toEqual([]);
-  expect(Object.keys(seen).filter((cause) => causes.includes(cause))).not.toEqual([]);
+let own: PrivateServer;
+
+beforeAll(async () => {
+  own = await privatePostgres();
+});
+
+afterAll(() => own.stop());
+
+function run(plan: Omit<FaultPlan, "server">): Promise<FaultCourse> {
+  return runFaultCourse({ server: "PostgreSQL", ...plan });
 }
 
+/** A row that somebody else holds is no outage, however slow the machine. */
+const patient = { storageTimeoutMs: 10_000, changeTimeoutMs: 10_000, postgres: { statementTimeoutMs: 20_000 } };
+
 // A change whose answer was lost may have landed: trying it again finds the job finished.
-const allowed: ReadonlySet<string> = new Set([
+const expected: ReadonlySet<string> = new Set([
   "written",
   "coalesced",
   "deferred STORAGE_UNAVAILABLE",
@@ -27,15 +33,216 @@ const allowed: ReadonlySet<string> = new Set([
   "rejected STORAGE_UNAVAILABLE",
 ]);
 
-function runCourse(plan: Omit<FaultPlan, "server">): Promise<FaultCourse> {
-  return runFaultCourse({ server: "PostgreSQL", ...plan });
+/** No progress is refused, and changes are stored or reject with the one code. */
+function expectNothingRefused(course: FaultCourse): void {
+  expectPromisesKept(course);
+  const { outcomes, changes } = course.worker.seen.fault;
+  expect([...Object.keys(outcomes), ...Object.keys(changes)].filter((name) => !expected.has(name))).toEqual([]);
+}
+
+/** The storage is away for the worker, because of one of these causes. */
+function expectDeferred(course: FaultCourse, ...possible: readonly string[]): void {
+  expectNothingRefused(course);
+  const { outcomes, causes } = course.worker.seen.fault;
+  expect(outcomes["deferred STORAGE_UNAVAILABLE"]).toBeGreaterThan(0);
+  expect(Object.keys(causes).filter((cause) => possible.includes(cause))).not.toEqual([]);
 }
 
 test("refused: progress is deferred and changes reject, until the newest lands", async () => {
-  const course = await runCourse({
+  const course = await run({
     fault: "refused",
     inject: ({ network }) => network.databaseUrl.refuse(),
     heal: ({ network }) => network.databaseUrl.accept(),
   });
   expectDeferred(course, "ECONNREFUSED");
 });
+
+test("killed and started again: what was committed is there, the newest follows", async () => {
+  const course = await run({
+    fault: "killed and started again",
+    instead: { databaseUrl: own.url },
+    inject: () => own.kill(),
+    heal: () => own.restart(),
+  });
+  expectDeferred(course, "ECONNREFUSED", "ECONNRESET", "Connection terminated unexpectedly");
+});
+
+test("cut before the statement arrives: nothing of it is stored, and it is made again", async () => {
+  const course = await run({
+    fault: "connection cut before COMMIT",
+    holdMs: 0,
+    inject: (scene) =>
+      inRounds(3, async () => {
+        const { databaseUrl } = scene.network;
+        databaseUrl.blackhole();
+        await untilCommitHeld(scene);
+        databaseUrl.cut();
+        await databaseUrl.accept();
+        await untilChanged(scene);
+      }),
+    heal: () => {},
+  });
+  expectDeferred(course, "ECONNRESET", "Connection terminated unexpectedly");
+});
+
+test("cut after COMMIT, before its answer: it is recognised as stored and has one event", async () => {
+  const course = await run({
+    fault: "connection cut after COMMIT, before its answer",
+    holdMs: 0,
+    inject: (scene) =>
+      inRounds(3, async () => {
+        const { databaseUrl } = scene.network;
+        await eventually(async () => {
+          await untilChanged(scene);
+          databaseUrl.dropReplies();
+          try {
+            // Not when no connection was free: none can be opened now.
+            await untilChanged(scene, 500);
+          } finally {
+            databaseUrl.cut();
+            await databaseUrl.accept();
+          }
+        });
+        await untilChanged(scene);
+      }),
+    heal: () => {},
+  });
+  expectDeferred(course, "ECONNRESET", "Connection terminated unexpectedly");
+});
+
+test("deadlock: the batch that is its victim is written again", async () => {
+  const course = await run({
+    fault: "deadlock",
+    instead: { databaseUrl: own.url },
+    sessionSettings: { deadlock_timeout: "50ms" },
+    task: { options: patient },
+    holdMs: 0,
+    async inject({ stage, steadyJobIds }) {
+      const [first, last] = [steadyJobIds[0] as string, steadyJobIds.at(-1) as string];
+      await eventually(async () => {
+        await using foreign = await openForeignSession(stage.address.databaseUrl);
+        await foreign.lock(last);
+        await foreign.untilWaitedFor();
+        await foreign.lock(first);
+        await foreign.commit();
+        const { rows } = await stage.db.query(
+          "select from pg_stat_database where datname = current_database() and deadlocks > 0",
+        );
+        expect(rows.length).toBe(1);
+      });
+    },
+    heal: () => {},
+  });
+  expectNothingRefused(course);
+  expect(course.warnings.filter((warning) => warning.includes("storage"))).toEqual([]);
+});
+
+test("serialization failure: the batch is written again", async () => {
+  const course = await run({
+    fault: "serialization failure",
+    sessionSettings: { default_transaction_isolation: "serializable" },
+    task: { options: patient },
+    holdMs: 0,
+    inject: ({ stage, steadyJobIds }) =>
+      inRounds(3, async () => {
+        await using foreign = await openForeignSession(stage.address.databaseUrl);
+        await foreign.touch(steadyJobIds[0] as string);
+        await foreign.untilWaitedFor();
+        await foreign.commit();
+      }),
+    heal: () => {},
+  });
+  expectNothingRefused(course);
+  expect(course.warnings.filter((warning) => warning.includes("storage"))).toEqual([]);
+});
+
+test("statement timeout of the server, on a locked row: all else is written meanwhile", async () => {
+  await using opened = new AsyncDisposableStack();
+  let foreign: ForeignSession;
+  const course = await run({
+    fault: "statement timeout on a locked row",
+    sessionSettings: { statement_timeout: "200ms" },
+    task: { options: patient },
+    async inject({ stage, steadyJobIds }) {
+      const [locked, other] = steadyJobIds as [string, string];
+      foreign = opened.use(await openForeignSession(stage.address.databaseUrl));
+      await foreign.lock(locked);
+      await foreign.untilWaitedFor();
+      const messages = new Set<string | null>();
+      await eventually(async () => {
+        messages.add((await stage.row(other)).message);
+        expect(messages.size).toBe(3);
+      });
+    },
+    heal: () => foreign.commit(),
+  });
+  expectNothingRefused(course);
+  expect(course.warnings.filter((warning) => warning.includes("storage"))).toEqual([]);
+});
+
+test("pool exhausted: nobody waits longer than the storage is given", async () => {
+  const course = await run({
+    fault: "the caller's pool exhausted",
+    task: { ownPool: { max: 2, connectionTimeoutMillis: 0 }, options: { storageTimeoutMs: 300 } },
+    inject: (_, worker) => worker.takeConnections(true),
+    heal: (_, worker) => worker.takeConnections(false),
+  });
+  expectDeferred(course, "STORAGE_UNAVAILABLE");
+});
+
+test("read only: progress is deferred until the server takes writes again", async () => {
+  const course = await run({
+    fault: "read only",
+    instead: { databaseUrl: own.url },
+    inject: ({ stage }) => setReadOnly(stage, "on"),
+    heal: ({ stage }) => setReadOnly(stage, "off"),
+  });
+  expectDeferred(course, "25006");
+});
+
+test("disk full under the outbox: no change without its event, and none lost", async () => {
+  await using opened = new AsyncDisposableStack();
+  const disks: FullDisk[] = [];
+  const course = await run({
+    fault: "disk full under the outbox",
+    instead: { databaseUrl: own.url },
+    async inject({ stage, network }) {
+      const disk = opened.use(await diskOfTheOutbox(stage.db));
+      disks.push(disk);
+      console.log(`the disk is full by ${disk.by}`);
+      // What is not delivered takes space.
+      await network.rabbitmqUrl.refuse();
+      await disk.fill();
+    },
+    async heal({ network }) {
+      await disks[0]?.free();
+      await network.rabbitmqUrl.accept();
+    },
+  });
+  expectDeferred(course, "53100");
+});
+
+async function inRounds(rounds: number, round: () => Promise<void>): Promise<void> {
+  for (let i = 0; i < rounds; i++) await round();
+}
+
+/** Waits until a commit is under way that the network keeps back: its statement is longer than any other. */
+async function untilCommitHeld({ network }: Scene): Promise<void> {
+  await eventually(() => expect(network.databaseUrl.held).toBeGreaterThan(1_500));
+}
+
+async function untilChanged({ stage }: Scene, timeoutMs = 10_000): Promise<void> {
+  const changes = async () => (await journaledChanges(stage.db)).length;
+  const before = await changes();
+  await eventually(async () => expect(await changes()).toBeGreaterThan(before), { timeoutMs });
+}
+
+/** As a standby is, or a server that ran out of its quota: for every session, at once. */
+async function setReadOnly({ db }: Stage, value: "on" | "off"): Promise<void> {
+  await db.query(`alter system set default_transaction_read_only = ${value}`);
+  await db.query("select pg_reload_conf()");
+  await eventually(async () => {
+    const { rows } = await db.query("show default_transaction_read_only");
+    expect(rows).toEqual([{ default_transaction_read_only: value }]);
+  });
+}

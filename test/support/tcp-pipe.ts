@@ -19,6 +19,11 @@ export class Pipe {
     this.#to = to;
   }
 
+  /** Bytes on their way. */
+  get length(): number {
+    return this.#parcels.reduce((sum, { chunk }) => sum + (chunk?.length ?? 0), 0);
+  }
+
   send(chunk: Buffer | null): void {
     this.#queue(chunk, this.#lastDueAt);
   }

@@ -26,6 +26,8 @@ export interface TcpProxy {
   accept(): Promise<void>;
   /** How many connections clients hold. */
   readonly connections: number;
+  /** How many bytes of requests have not got through yet. */
+  readonly held: number;
   close(): Promise<void>;
 }
 
@@ -61,6 +63,10 @@ class BreakableProxy implements TcpProxy {
 
   get connections(): number {
     return [...this.#pairs].filter(({ client }) => !client.destroyed).length;
+  }
+
+  get held(): number {
+    return [...this.#pairs].reduce((sum, { requests }) => sum + requests.length, 0);
   }
 
   async listen(port: number): Promise<void> {

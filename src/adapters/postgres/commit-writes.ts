@@ -1,6 +1,6 @@
 import type { CommitOutcome, JobWrite } from "../../ports/storage.js";
 import type { CommitStatement } from "./commit-statement.js";
-import { isLockTimeout } from "./postgres-errors.js";
+import { isContention } from "./postgres-errors.js";
 import type { Run, TextRow } from "./run.js";
 
 /** Applies writes in one statement, answering in their order. `lockTimeoutMs` null leaves the caller's own bound. */
@@ -15,7 +15,7 @@ export async function commitWrites(
     const [row] = await run(...statement(writes, lockTimeoutMs, "wait"));
     return outcomes(writes, row, { kind: "conflict" });
   } catch (error) {
-    if (lockTimeoutMs === null || !isLockTimeout(error)) throw error;
+    if (lockTimeoutMs === null || !isContention(error)) throw error;
     // A row that another transaction keeps must not hold up the others of its batch.
     const [row] = await run(...statement(writes, lockTimeoutMs, "skip"));
     return outcomes(writes, row, { kind: "locked" });

@@ -34,6 +34,9 @@ const retryableSystemCodes = new Set([
   "ENOTFOUND",
   "EAI_AGAIN",
 ]);
+/** A certificate that is not accepted, which somebody will mend on the server or on this side. https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+const certificateCode =
+  /^(CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_|ERR_TLS_CERT_|INVALID_CA$|HOSTNAME_MISMATCH$)/;
 /** What pg and its pool say without a code when a connection is lost or cannot be had. */
 const retryableMessage =
   /^(Connection terminated|Query read timeout|timeout expired|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/;
@@ -48,9 +51,17 @@ export function isReadOnly(error: unknown): boolean {
   return codeOf(error) === readOnlyState;
 }
 
-/** Whether a statement ended because it waited too long for a row or table that another transaction holds. */
-export function isLockTimeout(error: unknown): boolean {
-  return error instanceof WorkerProgressError && codeOf(error.cause) === "55P03";
+/** What a statement ends with because of a row that another transaction holds or has changed meanwhile. */
+const contentionStates = new Set([
+  "55P03", // lock_timeout
+  "57014", // statement_timeout, which may be the shorter one
+  "40P01", // deadlock
+  "40001", // the row has changed since the snapshot: only where isolation is stricter than read committed
+]);
+
+/** Whether a statement may have failed because of a single row, so that the others of its batch can be written without it. */
+export function isContention(error: unknown): boolean {
+  return error instanceof WorkerProgressError && contentionStates.has(codeOf(error.cause) ?? "");
 }
 
 /** What a failed statement means to the engine. The cause is kept; the message holds no password and no URL. */
@@ -62,7 +73,7 @@ export function storageError(error: unknown, details: ErrorDetails = {}): Worker
 
 function classify(error: unknown): ErrorCode {
   const code = codeOf(error);
-  if (code !== null && retryableSystemCodes.has(code)) return "STORAGE_UNAVAILABLE";
+  if (code !== null && (retryableSystemCodes.has(code) || certificateCode.test(code))) return "STORAGE_UNAVAILABLE";
   if (code !== null && /^[0-9A-Z]{5}$/.test(code)) {
     if (schemaStates.has(code)) return "SCHEMA_MISMATCH";
     return retryableStates.has(code) || retryableClasses.has(code.slice(0, 2))

@@ -3,6 +3,7 @@ import { letGo, tell, workerTask } from "../../guarantees/workers/worker-task.js
 import type { Accepted, CourseMessage, CourseOrder, CourseTask, Phase } from "./course-messages.js";
 import { courseReporter } from "./course-reporter.js";
 import { Door } from "./door.js";
+import { risen } from "./risen.js";
 import { SeenLog } from "./seen.js";
 
 const { address, task } = workerTask<CourseTask>();
@@ -88,7 +89,7 @@ async function passJobsOn(): Promise<void> {
 }
 
 function report(jobId: string) {
-  const [percent, message] = [risen(), `call ${process.pid} ${call++}`];
+  const [percent, message] = [risen(Date.now() - task.epoch), `call ${process.pid} ${call++}`];
   const result = seen.call(() => progress(jobId, percent, "working", message));
   const heard = result.then(({ outcome }) => {
     if (outcome !== "rejected" && !(percent < (accepted[jobId]?.percent ?? 0))) accepted[jobId] = { percent, message };
@@ -101,11 +102,6 @@ function report(jobId: string) {
 /** Calls until the change is stored, or refused for good, as it is when the answer of the try before was lost. */
 async function insist(change: () => Promise<unknown>): Promise<void> {
   while ((await seen.change(change)) === "STORAGE_UNAVAILABLE") await door.passed();
-}
-
-/** Rises with time, fast at first, and never gets to 90. */
-function risen(): number {
-  return 90 * (1 - Math.exp(-(Date.now() - task.epoch) / 4_000));
 }
 
 function total(counts: Readonly<Record<string, number>>): number {
