@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { connect } from "amqplib";
 import { createProgressReporter } from "worker-progress";
 import { optionsOn } from "../guarantees/stage-address.js";
 import { type MemoryTrend, memoryTrend } from "./memory-trend.js";
@@ -26,7 +27,8 @@ export interface SoakOutcome {
 }
 
 const takeOverEveryMs = 1_000;
-const drainWithinMs = 120_000;
+const drainWithinMs = 600_000;
+const stuckAfterMs = 60_000;
 
 /** Runs jobs and breaks servers and processes for as long as the plan says, mends all, lets everything land, and audits. */
 export async function runSoak(plan: SoakPlan, say: (line: string) => void): Promise<SoakOutcome> {
@@ -43,7 +45,7 @@ export async function runSoak(plan: SoakPlan, say: (line: string) => void): Prom
   await Promise.all(servers.all.map(({ network }) => network.accept()));
   say(`${faults.length} faults are mended, the workers finish`);
   await processes.finishWorkers();
-  await drain(servers);
+  await drain(servers, say);
   await processes.stopConsumer();
 
   const news = processes.workers.flatMap(({ messages }) => messages);
@@ -77,18 +79,36 @@ async function takeJobsOver({ db }: SoakServers, processes: SoakProcesses, over:
   }
 }
 
-/** Waits until no event waits any more and the consumer has had them all. What killed workers left is relayed from here. */
-async function drain({ db, address }: SoakServers): Promise<void> {
+/**
+ * Waits until no event waits any more and the consumer has had them all, for as long as it gets on. What killed workers left
+ * is relayed from here.
+ */
+async function drain(servers: SoakServers, say: (line: string) => void): Promise<void> {
+  const { db, address } = servers;
   await using _ = createProgressReporter(address.databaseUrl, null, address.rabbitmqUrl, optionsOn(address));
-  const deadline = performance.now() + drainWithinMs;
+  const began = performance.now();
   const select = `select (select count(*) from worker_progress_outbox)::int as waiting,
-    (select count(*) from event_journal)::int as events, (select count(distinct event_id) from effects)::int as effects`;
-  while (performance.now() < deadline) {
+    (select count(*) from event_journal)::int as events, (select count(*) from effects)::int as effects`;
+  let last = { open: Number.POSITIVE_INFINITY, at: began };
+  while (performance.now() < Math.min(last.at + stuckAfterMs, began + drainWithinMs)) {
     const { rows } = await db.query<{ waiting: number; events: number; effects: number }>(select);
     const [{ waiting, events, effects }] = rows as [(typeof rows)[number]];
-    if (waiting === 0 && effects >= events) return;
+    const open = waiting + Math.max(0, events - effects);
+    if (open < last.open) last = { open, at: performance.now() };
+    if (open === 0) break;
     await sleep(200);
   }
+  const lasted = Math.round(performance.now() - began);
+  if (last.open === 0) say(`all events have had their effect ${lasted} ms later`);
+  else say(`${last.open} events have had no effect after ${lasted} ms: ${await queuesOf(servers)}`);
+}
+
+async function queuesOf({ rabbitmqUrl, queue }: SoakServers): Promise<string> {
+  const connection = await connect(rabbitmqUrl);
+  const channel = await connection.createChannel();
+  const all = await Promise.all([queue, `${queue}.dead`].map((name) => channel.checkQueue(name)));
+  await connection.close();
+  return all.map((each) => `${each.queue} has ${each.messageCount} ready, ${each.consumerCount} consumers`).join(", ");
 }
 
 function trendsOf(processes: readonly SoakProcess<SoakNews | ConsumerNews>[]): ReadonlyMap<string, MemoryTrend> {

@@ -15,6 +15,8 @@ export interface SoakPlan {
   /** How long a fault is held at most. */
   readonly holdMs: number;
   readonly windowMs: number;
+  /** How long an ended job is remembered: well within the third of the time that counts as warming up. */
+  readonly idleMs: number;
   /** How often each process says how much memory it uses. */
   readonly memoryEveryMs: number;
 }
@@ -30,8 +32,9 @@ export function planFrom(args: readonly string[]): SoakPlan {
       jobs: { type: "string", default: "2000" },
     },
   });
+  const lastsMs = positive("minutes", values.minutes) * 60_000;
   return {
-    lastsMs: positive("minutes", values.minutes) * 60_000,
+    lastsMs,
     seed: positive("seed", values.seed),
     processes: positive("processes", values.processes),
     jobs: positive("jobs", values.jobs),
@@ -39,6 +42,7 @@ export function planFrom(args: readonly string[]): SoakPlan {
     faultPauseMs: [3_000, 8_000],
     holdMs: 5_000,
     windowMs: 2_000,
+    idleMs: lastsMs / 10,
     memoryEveryMs: 15_000,
   };
 }

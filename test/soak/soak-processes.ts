@@ -31,7 +31,8 @@ export class SoakProcesses {
   }
 
   async start(): Promise<void> {
-    await this.#startConsumer();
+    const consumer = await this.#startConsumer();
+    await consumer.message(({ kind }) => kind === "ready");
     for (let i = 0; i < this.#plan.processes; i++) this.#running.push(await this.#startWorker());
   }
 
@@ -74,13 +75,14 @@ export class SoakProcesses {
   }
 
   async #startWorker(): Promise<SoakProcess<SoakNews>> {
-    const { processes, jobs, lifeMs, windowMs, memoryEveryMs } = this.#plan;
+    const { processes, jobs, lifeMs, windowMs, idleMs, memoryEveryMs } = this.#plan;
     const task: SoakTask = {
       address: this.#servers.address,
       seed: this.#random.between(1, 1e9),
       jobs: Math.ceil(jobs / processes),
       lifeMs,
       windowMs,
+      idleMs,
       memoryEveryMs,
     };
     const worker = await this.#run<SoakNews>(`worker ${this.workers.length + 1}`, "worker", task);
@@ -88,7 +90,7 @@ export class SoakProcesses {
     return worker;
   }
 
-  async #startConsumer(): Promise<void> {
+  async #startConsumer(): Promise<SoakProcess<ConsumerNews>> {
     const { address, queue } = this.#servers;
     const task: ConsumerTask = {
       databaseUrl: address.databaseUrl,
@@ -97,7 +99,9 @@ export class SoakProcesses {
       exchange: address.outboundExchange,
       memoryEveryMs: this.#plan.memoryEveryMs,
     };
-    this.consumers.push(await this.#run(`consumer ${this.consumers.length + 1}`, "consumer", task));
+    const consumer = await this.#run<ConsumerNews>(`consumer ${this.consumers.length + 1}`, "consumer", task);
+    this.consumers.push(consumer);
+    return consumer;
   }
 
   async #run<News>(name: string, script: "worker" | "consumer", task: object): Promise<SoakProcess<News>> {

@@ -12,7 +12,7 @@ export function soakReport({
   deliveries,
 }: SoakOutcome): string {
   const { changes, events, ...mustBeZero } = audit;
-  const calls = counts.reduce((sum, each) => sum + each.calls, 0);
+  const calls = sum(counts, "calls");
   const longest = Math.max(0, ...counts.map(({ longestCallMs }) => longestCallMs));
   return [
     `Seed ${plan.seed}: ${plan.lastsMs / 60_000} min, ${plan.processes} workers, ${plan.jobs} jobs at a time, ${faults.length} faults.`,
@@ -23,6 +23,7 @@ export function soakReport({
     `| events stored | ${events} |`,
     `| lifecycle calls that ended a job | ${endings} |`,
     `| deliveries counted by consumers | ${deliveries.all}, ${deliveries.known} of them known already |`,
+    `| events published by workers that lived to the end | ${sum(counts, "published")}, ${sum(counts, "unroutable")} let go |`,
     `| progress() calls of workers that lived to the end | ${calls}, the longest ${longest.toFixed(1)} ms |`,
     ...Object.entries(mustBeZero).map(([name, count]) => `| ${name.replaceAll("_", " ")} | ${count} |`),
     "",
@@ -41,6 +42,10 @@ export function soakReport({
     "",
     violations.length === 0 ? "No promise was broken." : `BROKEN:\n${violations.map((each) => `- ${each}`).join("\n")}`,
   ].join("\n");
+}
+
+function sum(counts: SoakOutcome["counts"], name: "calls" | "published" | "unroutable"): number {
+  return counts.reduce((total, each) => total + each[name], 0);
 }
 
 function faultLines(faults: SoakOutcome["faults"]): readonly string[] {

@@ -12,6 +12,7 @@ test("a short soak with a fault every second or two breaks no promise", async ()
       faultPauseMs: [300, 1_000],
       holdMs: 1_000,
       windowMs: 500,
+      idleMs: 2_000,
       memoryEveryMs: 2_000,
     },
     () => {},

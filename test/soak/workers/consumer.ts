@@ -42,6 +42,7 @@ const consumer = createEventConsumer(rabbitmqUrl, {
 const tellCounts = () => process.send?.({ kind: "counts", deliveries, known } satisfies ConsumerNews);
 const timers = [tellMemory(memoryEveryMs), setInterval(tellCounts, 2_000)];
 await consumer.start();
+process.send?.({ kind: "ready" } satisfies ConsumerNews);
 
 process.on("message", async () => {
   for (const timer of timers) clearInterval(timer);

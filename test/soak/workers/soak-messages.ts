@@ -9,6 +9,7 @@ export interface SoakTask {
   readonly jobs: number;
   readonly lifeMs: readonly [number, number];
   readonly windowMs: number;
+  readonly idleMs: number;
   readonly memoryEveryMs: number;
 }
 
@@ -35,6 +36,9 @@ export interface WorkerCounts {
   readonly outcomes: Readonly<Record<string, number>>;
   /** Milliseconds of the longest `progress()` call, not awaited. */
   readonly longestCallMs: number;
+  readonly published: number;
+  /** Events that were let go because no queue was bound. */
+  readonly unroutable: number;
 }
 
 /** What a worker tells the soak. */
@@ -60,5 +64,7 @@ export interface ConsumerTask {
 
 /** What the consumer tells the soak. */
 export type ConsumerNews =
+  /** Its queue is bound: no event is let go from now on. */
+  | { readonly kind: "ready" }
   | { readonly kind: "memory"; readonly sample: MemorySample }
   | { readonly kind: "counts"; readonly deliveries: number; readonly known: number };

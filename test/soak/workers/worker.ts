@@ -29,6 +29,9 @@ const reporter = createProgressReporter(
   optionsOn(task.address, {
     windowMs: task.windowMs,
     heartbeatMs: stalledMs / 3,
+    idleMs: task.idleMs,
+    // Else what is published while a restarted broker has not bound the queue again is let go, as documented.
+    unroutable: "keep",
     storageTimeoutMs: 2_000,
     log: { warn() {} },
   }),
@@ -137,13 +140,14 @@ async function finish(): Promise<void> {
   await Promise.allSettled(opening);
   const newest = [...live.values()].flatMap((job) => job.newest ?? []);
   const left = await reporter.close();
+  const { published, unroutable } = (await reporter.health()).events;
   tellEnded();
   const news: SoakNews = {
     kind: "finished",
     newest,
     unwritten: left.unwritten.length,
     unpublished: left.unpublished,
-    counts: { calls, outcomes, longestCallMs },
+    counts: { calls, outcomes, longestCallMs, published, unroutable },
   };
   process.send?.(news, () => process.disconnect());
 }
