@@ -8,7 +8,7 @@ const programs: string[] = [];
 for await (const file of glob("**/*.ts", { cwd: examples }))
   programs.push(await readFile(join(examples, file), "utf8"));
 
-describe.each(["README.md", "docs/migrating.md", "docs/operations.md"])("every TypeScript block of %s is compiled", async (document) => {
+describe.each(["README.md", "docs/migrating.md", "docs/shutdown.md", "docs/operations.md"])("every TypeScript block of %s is compiled", async (document) => {
   const snippets = await snippetsIn(document);
 
   test.each(snippets.map((snippet) => [snippet.split("\n").findLast(Boolean), snippet]))("… %s", (_, snippet) => {

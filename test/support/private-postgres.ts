@@ -6,8 +6,8 @@ import { type PrivateServer, runServer, serverFolder } from "./private-server.js
 import { findProgram } from "./server-programs.js";
 import { unprivileged } from "./unprivileged.js";
 
-/** Starts a PostgreSQL of the caller's own from the installed programs. */
-export async function startPostgres(): Promise<PrivateServer> {
+/** Starts a PostgreSQL of the caller's own from the installed programs; `configuration` is more of `postgresql.conf`, a setting each. */
+export async function startPostgres(configuration: readonly string[] = []): Promise<PrivateServer> {
   const bin = dirname(findProgram("initdb") as string);
   const folder = serverFolder("PostgreSQL");
   const data = join(folder, "data");
@@ -19,7 +19,7 @@ export async function startPostgres(): Promise<PrivateServer> {
     ...user,
   });
   const port = await freePort();
-  const settings = ["listen_addresses=127.0.0.1", `unix_socket_directories=${folder}`, "fsync=off"];
+  const settings = ["listen_addresses=127.0.0.1", `unix_socket_directories=${folder}`, "fsync=off", ...configuration];
   return runServer({
     name: "PostgreSQL",
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,

@@ -12,9 +12,12 @@ export interface PrivateRabbitmq extends PrivateServer {
   ctl(...args: readonly string[]): Promise<string>;
 }
 
-/** Starts a RabbitMQ with its own node name, cookie, folders and port mapper from the installed programs. */
-export async function startRabbitmq(): Promise<PrivateRabbitmq> {
-  const folder = rabbitmqFolder();
+/**
+ * Starts a RabbitMQ with its own node name, cookie, folders and port mapper from the installed programs; `configuration` is its
+ * `rabbitmq.conf`.
+ */
+export async function startRabbitmq(configuration = ""): Promise<PrivateRabbitmq> {
+  const folder = rabbitmqFolder(configuration);
   const [port, distributionPort, epmdPort] = [await freePort(), await freePort(), await freePort()];
   const env = rabbitmqEnvironment(folder, { port, distributionPort, epmdPort });
   const server = await runServer({
