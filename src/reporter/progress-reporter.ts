@@ -118,7 +118,7 @@ export interface ProgressReporter {
   run<T>(jobId: JobId, work: (job: JobHandle) => T | Promise<T>, options?: StartOptions): Promise<T>;
   /**
    * Asks for a job to be cancelled. A job that no worker runs is cancelled at once; a running one's `job.signal` fires: at
-   * once where live updates are shared through Redis, else with its worker's next write.
+   * once where processes tell each other through Redis or PostgreSQL's notifications, else with its worker's next write.
    */
   requestCancel(jobId: JobId, reason?: string): Promise<void>;
   /** The job as `GET /api/v1/jobs/{id}` answers it; null when there is none. Progress is the newest, stored or not yet. */
