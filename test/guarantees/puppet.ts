@@ -1,4 +1,4 @@
-import type { WorkerProcess } from "../support/child-process.js";
+import type { WorkerOptions, WorkerProcess } from "../support/child-process.js";
 import type { StageAddress } from "./stage-address.js";
 import { startWorkerOn } from "./start-worker-on.js";
 import type { PlainError, PuppetMessage, PuppetTask } from "./workers/puppet.js";
@@ -16,8 +16,12 @@ export interface Puppet extends WorkerProcess<PuppetMessage> {
 }
 
 /** Starts a worker process with a reporter on the stage. */
-export async function startPuppet(address: StageAddress, options: PuppetTask["options"] = {}): Promise<Puppet> {
-  const worker = await startWorkerOn<PuppetMessage>("puppet", address, { options });
+export async function startPuppet(
+  address: StageAddress,
+  options: PuppetTask["options"] = {},
+  workerOptions: WorkerOptions = {},
+): Promise<Puppet> {
+  const worker = await startWorkerOn<PuppetMessage>("puppet", address, { options }, workerOptions);
   await worker.message((message) => message.ready === true);
   let calls = 0;
   const call = async (name: string, ...args: readonly unknown[]) => {

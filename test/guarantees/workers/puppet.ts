@@ -56,6 +56,16 @@ const commands: Record<string, Command> = {
     }
     return counts;
   },
+  /** Blocks the event loop by work that never yields. */
+  block(forMs: number) {
+    const until = performance.now() + forMs;
+    while (performance.now() < until) Math.random();
+  },
+  /** Moves the wall clock of this process, forwards or back. */
+  jumpClock(ms: number) {
+    const { now } = Date;
+    Date.now = () => now() + ms;
+  },
   letGo,
 };
 
