@@ -21,7 +21,10 @@ export interface ReporterOptions {
   readonly batchSize?: number;
   /** Most statements at a time, 1 to 64. @default 2 */
   readonly concurrency?: number;
-  /** How long one storage call may take, in milliseconds. @default 5000 */
+  /**
+   * How long one storage call may take, in milliseconds. A report that waits 0.1 s longer for its write is answered
+   * "coalesced" and written in its turn. @default 5000
+   */
   readonly storageTimeoutMs?: number;
   /** How long a lifecycle call is tried while the storage is away before it rejects, in milliseconds. @default 10000 */
   readonly changeTimeoutMs?: number;
