@@ -9,11 +9,16 @@ export type ReadEvent =
   | { readonly ok: true; readonly event: JobEventPayload }
   | { readonly ok: false; readonly problem: string };
 
+/** An event has a few kB. What is far larger is none, and parsing it would hold up the others. */
+const mostBytes = 1_048_576;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Reads a message as plain JSON or, by its content type, as a CloudEvents envelope. */
 export function readEvent({ content, properties }: Pick<AmqpDelivery, "content" | "properties">): ReadEvent {
   const type = typeof properties.contentType === "string" ? properties.contentType : "";
+  if (content.byteLength > mostBytes) {
+    return { ok: false, problem: `it has ${content.byteLength} bytes, an event has ${mostBytes} at most` };
+  }
   let body: unknown;
   try {
     body = JSON.parse(utf8.decode(content));
