@@ -54,8 +54,8 @@ afterAll(async () => {
 
 /** Everything a reporter says while it cannot use its servers: to the log, in errors, and in its health. */
 async function everythingSaid(
-  databaseUrl?: string,
-  redisUrl?: string | null,
+  databaseUrl: string,
+  redisUrl: string | null,
   amqp: AmqpArgument | null,
 ): Promise<string> {
   const said: unknown[] = [];
