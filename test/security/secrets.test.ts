@@ -64,7 +64,7 @@ async function everythingSaid(
   try {
     const reporter = createProgressReporter(databaseUrl, redisUrl, amqp, { log, ...waits });
     const changes = [reporter.migrate(), reporter.startJob(jobId), reporter.getJob(jobId), reporter.createJob()];
-    for (const change of changes) said.push(await change.catch((error: unknown) => error));
+    said.push(...(await Promise.all(changes.map((change) => change.catch((error: unknown) => error)))));
     said.push(await reporter.progress(jobId, 10));
     if (redisUrl) await eventually(() => expect(inspect(said)).toContain("Redis is out of reach"));
     if (amqp) await eventually(() => expect(inspect(said)).toContain("The publisher is away"));
