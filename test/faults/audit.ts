@@ -26,9 +26,6 @@ export interface Consumed {
   readonly afterTheEnd: number;
 }
 
-/** By how much a loaded machine may delay one write more than the next. */
-const jitterMs = 100;
-
 const terminal: ReadonlySet<string> = new Set(["completed", "failed", "cancelled", "timeout"]);
 
 /** Reads the journal. */
@@ -44,15 +41,24 @@ export async function auditStored({ stage }: Scene): Promise<Stored> {
   };
 }
 
-/** Most writes of progress of one steady job that lie closer together than a window, whoever made them. */
-export async function mostWritesPerWindow({ stage, steadyJobIds }: Scene, windowMs: number): Promise<number> {
-  const writes = (await journaledChanges(stage.db)).filter((change) => {
+/** How often the steady job that was written most was written, and how many windows lie between its first and its last write. */
+export interface Writes {
+  readonly most: number;
+  readonly windows: number;
+}
+
+/** Counts writes of progress, whoever made them. */
+export async function countWrites({ stage, steadyJobIds }: Scene, windowMs: number): Promise<Writes> {
+  const changes = (await journaledChanges(stage.db)).filter((change) => {
     return (
       change.old_status === "running" && change.new_status === "running" && change.new_attempts === change.old_attempts
     );
   });
-  const timesOf = (jobId: string) => writes.filter(({ job_id }) => job_id === jobId).map(({ at }) => at.getTime());
-  return Math.max(...steadyJobIds.map((jobId) => mostWithin(timesOf(jobId), windowMs - jitterMs)));
+  const ofJobs = steadyJobIds.map((jobId) => {
+    const times = changes.filter(({ job_id }) => job_id === jobId).map(({ at }) => at.getTime());
+    return { most: times.length, windows: ((times.at(-1) ?? 0) - (times[0] ?? 0)) / windowMs };
+  });
+  return ofJobs.reduce((busiest, each) => (each.most > busiest.most ? each : busiest));
 }
 
 /** Compares what the consumer got so far with what was stored. */
@@ -93,8 +99,4 @@ export async function auditConsumed({ stage, outside }: Scene): Promise<Consumed
 function sameOrder(stored: readonly string[], arrived: readonly string[] = []): boolean {
   const places = arrived.map((id) => stored.indexOf(id));
   return places.every((place, i) => i === 0 || place > (places[i - 1] as number));
-}
-
-function mostWithin(times: readonly number[], ms: number): number {
-  return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at < from + ms).length));
 }

@@ -16,8 +16,12 @@ beforeAll(async () => {
 
 afterAll(() => own.stop());
 
+/** So that a second of it is an outage. */
+const impatient = { storageTimeoutMs: 800, changeTimeoutMs: 500, postgres: { statementTimeoutMs: 1_000 } };
+
 function run(plan: Omit<FaultPlan, "server">): Promise<FaultCourse> {
-  return runFaultCourse({ server: "PostgreSQL", ...plan });
+  const options = { ...impatient, ...plan.task?.options };
+  return runFaultCourse({ server: "PostgreSQL", ...plan, task: { ...plan.task, options } });
 }
 
 /** A row that somebody else holds is no outage, however slow the machine. */
