@@ -10,7 +10,7 @@ export interface ReportsSecurelyMessage {
 const [databaseUrl, redisUrl, rabbitmqUrl] = JSON.parse(process.argv[2] as string);
 const warned: string[] = [];
 const log = { warn: (message: string) => void warned.push(message) };
-const reporter = createProgressReporter(databaseUrl, redisUrl, rabbitmqUrl, { log, unroutable: "drop" });
+const reporter = createProgressReporter(databaseUrl, redisUrl, rabbitmqUrl, { log, redis: { timeoutMs: 10_000 } });
 await reporter.migrate();
 const jobId = await reporter.createJob();
 const job = await reporter.startJob(jobId);
