@@ -18,6 +18,6 @@ test("a short soak with a fault every second or two breaks no promise", async ()
     () => {},
   );
   expect(outcome.violations).toEqual([]);
-  expect(outcome.audit.events).toBeGreaterThan(100);
-  expect(outcome.faults.length).toBeGreaterThan(2);
+  expect(outcome.audit.events).toBeGreaterThan(60);
+  expect(outcome.faults.length).toBeGreaterThan(1);
 });

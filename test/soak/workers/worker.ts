@@ -18,6 +18,8 @@ interface LiveJob {
 const tickMs = 50;
 const reportEveryMs = 250;
 const stalledMs = 15_000;
+// All at once they would wait for the pool's few connections longer than it lets them.
+const maxOpening = 25;
 
 const task = JSON.parse(process.argv[2] as string) as SoakTask;
 const random = seededRandom(task.seed);
@@ -53,7 +55,8 @@ const memory = tellMemory(task.memoryEveryMs);
 const stalled = setInterval(() => open(adoptStalled), stalledMs / 2);
 const telling = setInterval(tellEnded, 1_000);
 while (!finishing) {
-  for (let missing = task.jobs - live.size - opening.size; missing > 0; missing--) open(beginNew);
+  const missing = task.jobs - live.size - opening.size;
+  for (let more = Math.min(missing, maxOpening - opening.size); more > 0; more--) open(beginNew);
   tick();
   await sleep(tickMs);
 }
