@@ -9,7 +9,7 @@ import type { Scene } from "./scene.js";
 
 const away = "Redis is out of reach: each process throttles for itself until it answers";
 const back = "Redis answers again";
-const timeoutMs = 100;
+const timeoutMs = 250;
 
 /** Two processes report on the same jobs, so that windows that are not shared show. */
 function runOnTwo(plan: Omit<FaultPlan, "server">): Promise<FaultCourse> {
