@@ -69,7 +69,7 @@ function unkeptAnswers(world: World, story: Story): string[] {
     const { answer, kind, number, transaction } = call;
     if (transaction === "rolled back")
       return changed.has(number) ? [`${named(call)} was rolled back and is stored`] : [];
-    if (isRefused(call) && changed.has(number) && !world.weather.mayHideAnswers) {
+    if (isRefused(call) && changed.has(number) && !world.weather.mayHideAnswers && !wentAlongWithTheEnd(call, story)) {
       return [`${named(call)} was refused with ${answer?.outcome} and is stored all the same`];
     }
     if (isRefused(call) && kind !== "report" && isWhatIsStored(call, story)) {
@@ -86,6 +86,14 @@ function unkeptAnswers(world: World, story: Story): string[] {
     const holds = there.some((job) => job.attempt === written.attempt && job.progress === written.percent);
     return holds ? [] : [`${named(call)} was told that ${written.percent} % is written, but it never was`];
   });
+}
+
+/** A report that is forced behind the change that ends its job may go along with that change, and be told that the job is over. */
+function wentAlongWithTheEnd(call: Call, story: Story): boolean {
+  return (
+    call.answer?.outcome === "JOB_FINISHED" &&
+    story.chapters.some(({ report, call: change, after }) => report === call && change !== call && isOver(after.status))
+  );
 }
 
 /** Whether nothing changed the job between the change that a call made and its answer. */
@@ -149,10 +157,11 @@ function firstIndexSince(story: Story, at: number): number {
 }
 
 /** Who belongs to an attempt changes no other, unless it began that one itself. */
-function strayAttempts(_world: World, story: Story): string[] {
+function strayAttempts(world: World, story: Story): string[] {
   return story.chapters.flatMap(({ call, report, cause, after }) =>
     [cause?.kind === "start" || cause?.kind === "cancel request" ? null : call, report].flatMap((each) => {
       if (each === null || each.belongsTo === null || each.belongsTo === after.attempt) return [];
+      if (!isByHandle(each) && endedBeforeItsTurn(world, each)) return [];
       const began = each.process.handles(after.id).some(({ attempt }) => attempt === after.attempt);
       return began || each.process.starts(after.id)
         ? isByHandle(each)
@@ -161,6 +170,14 @@ function strayAttempts(_world: World, story: Story): string[] {
         : [`${named(each)} belongs to attempt ${each.belongsTo} and changed attempt ${after.attempt}`];
     }),
   );
+}
+
+/** Whether a change of its process that was still under way when the call was made ended the attempt both belonged to. */
+function endedBeforeItsTurn({ ledger }: World, call: Call): boolean {
+  return ledger.calls.slice(0, call.number - 1).some(({ process, job, causes: [cause], answer }) => {
+    const ends = cause?.kind === "status" && isOver(cause.status);
+    return ends && process === call.process && job === call.job && answer !== null && answer.at >= call.madeAt;
+  });
 }
 
 function isByHandle({ causes: [cause] }: Call): boolean {
