@@ -3,7 +3,7 @@ import { ClosingLineReporter } from "./test/support/closing-line-reporter.js";
 
 const closingLineFile = process.env.CLOSING_LINE_FILE;
 const guarantees = "test/guarantees/**/*.test.ts";
-const faults = "test/{faults,clusters,overload,shutdown,soak}/**/*.test.ts";
+const faults = ["test/{faults,clusters,overload,shutdown,soak}/**/*.test.ts", "test/security/{tls,secrets}.test.ts"];
 
 export default defineConfig({
   test: {
@@ -19,7 +19,7 @@ export default defineConfig({
         test: {
           name: "library",
           include: ["test/**/*.test.ts"],
-          exclude: [guarantees, faults],
+          exclude: [guarantees, ...faults],
           sequence: { groupOrder: 0 },
         },
       },
@@ -28,7 +28,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "faults",
-          include: [faults],
+          include: faults,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },

@@ -86,7 +86,7 @@ test("what a handler throws when its connection is lost is no failure of the eve
     begun.open();
     await new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("Ended"))));
   };
-  const consumer = stage.consumer({ handler, retry: { maxAttempts: 1 } }, throughProxy());
+  const consumer = stage.consumer({ handler }, throughProxy());
   await consumer.start();
   await stage.publish(newEvents(1));
   await begun.opened;
@@ -174,7 +174,7 @@ test("without its dead-letter queue an event is not let go, and gets there when 
     }
     throw new Error("never");
   };
-  await stage.consumer({ handler, retry: { maxAttempts: 1 } }).start();
+  await stage.consumer({ handler }).start();
   const event = newEvent();
   await stage.publish([event]);
   await first.opened;
