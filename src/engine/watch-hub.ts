@@ -19,7 +19,7 @@ export interface WatchHubOptions {
   readonly pollMs: number;
 }
 
-const silenceMs = 30_000;
+const silenceMs = 10_000;
 const batchSize = 500;
 
 /**
