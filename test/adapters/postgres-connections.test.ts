@@ -134,7 +134,7 @@ describe("closing", () => {
 });
 
 test("a pool with no connection to spare is unavailable, not wrong", async () => {
-  const pool = quietPool({ connectionString: database.url, max: 1, connectionTimeoutMillis: 30 });
+  const pool = quietPool({ connectionString: database.url, max: 1, connectionTimeoutMillis: 300 });
   const client = await pool.connect();
   await expect(postgresStorage(pool).load([job.id])).rejects.toMatchObject(unavailable);
   client.release();
