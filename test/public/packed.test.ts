@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => consumer?.remove());
 
 test("the package holds what is built, its declarations and its papers, nothing else", () => {
-  const papers = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
+  const papers = ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "package.json"];
   expect(consumer.packed.filter((path) => !path.startsWith("dist/")).sort()).toEqual(papers);
   expect(consumer.packed.filter((path) => path.startsWith("dist/") && !/\.(js|d\.ts)$/.test(path))).toEqual([]);
   expect(consumer.packed).toEqual(expect.arrayContaining(["dist/index.js", "dist/index.d.ts", "dist/cli/main.js"]));

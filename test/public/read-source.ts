@@ -64,6 +64,10 @@ function importOf(node: Node): Import | null {
       return node.source ? { from: text(node.source), kind: node.exportKind === "type" ? "type" : "value" } : null;
     case "ImportExpression":
       return { from: text(node.source), kind: "dynamic" };
+    case "CallExpression":
+      return isNode(node.callee) && isCallOf(node.callee, "createRequire")
+        ? { from: text((node.arguments as unknown[])[0]), kind: "dynamic" }
+        : null;
     case "TSImportType":
       return { from: text(node.source ?? node.argument), kind: "type" };
     default:
