@@ -69,6 +69,7 @@ test("an asynchronous standby that is promoted under load lacks what it had not 
   });
   await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(60));
 
+  await untilRunningOn(standby.url, slowIds);
   replication.blackhole();
   const arrived = listener.deliveries.length;
   await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(arrived + 60));
@@ -100,6 +101,14 @@ test("an asynchronous standby that is promoted under load lacks what it had not 
     untold: untold().length,
   });
 }, 60_000);
+
+/** Waits until a standby knows that jobs were begun: a start that it lacks when it is promoted fences their worker off. */
+async function untilRunningOn(standbyUrl: string, jobIds: readonly string[]): Promise<void> {
+  const db = quietPool(standbyUrl);
+  const select = "select id::text from worker_progress_jobs where id::text = any($1) and status = 'running'";
+  await eventually(async () => expect((await db.query(select, [jobIds])).rowCount).toBe(jobIds.length));
+  await db.end();
+}
 
 /** Waits until each of the jobs is written once more. */
 async function untilWritten(db: pg.Pool, jobIds: readonly string[]): Promise<void> {

@@ -12,7 +12,7 @@ import type { ClusterAddresses } from "./workers/load-messages.js";
 import { reporterOnClusters } from "./workers/reporter-on-clusters.js";
 
 const windowMs = 400;
-const jitterMs = 100;
+const jitterMs = 150;
 const options = { windowMs, relay: { pollMs: 100 } };
 
 /** What happens to one arrangement of Redis. */
@@ -58,7 +58,10 @@ async function failOverUnderLoad({ name, clusters, failOver }: Failover): Promis
   const loads = [await startLoad(stage.address, task), await startLoad(stage.address, task)];
   await using watcher = watch(stage, sharedJobIds[0] as string, clusters);
   await eventually(() => expect(watcher.times.length).toBeGreaterThan(10));
-  await eventually(async () => expect((await journaledChanges(stage.db)).length).toBeGreaterThan(120));
+  // Until its client has found Redis a process throttles for itself.
+  const sharedSince = Date.now() + 2 * windowMs;
+  const before = (await journaledChanges(stage.db)).length;
+  await eventually(async () => expect((await journaledChanges(stage.db)).length).toBeGreaterThan(before + 180));
 
   const killedAt = Date.now();
   for (const load of loads) load.fault();
@@ -78,12 +81,16 @@ async function failOverUnderLoad({ name, clusters, failOver }: Failover): Promis
     failedOverMs,
     sharedAgainMs: recoveredAt - killedAt,
     liveGapMs: longestPause(watcher.times.filter((time) => time > killedAt - 1_000)),
-    writesPerWindow: [await most(0, killedAt), await most(killedAt, settledAt), await most(settledAt, stoppedAt)],
+    writesPerWindow: [
+      await most(sharedSince, killedAt),
+      await most(killedAt, settledAt),
+      await most(settledAt, stoppedAt),
+    ],
     longestOwnMs: Math.max(...reports.map(({ fault }) => fault.longestOwnMs)),
   };
   console.log(`${name}, a master killed: ${JSON.stringify(figures)}`);
-  const [before, meanwhile, afterwards] = figures.writesPerWindow;
-  expect([before, afterwards]).toEqual([1, 1]);
+  const [atFirst, meanwhile, afterwards] = figures.writesPerWindow;
+  expect([atFirst, afterwards]).toEqual([1, 1]);
   expect(meanwhile).toBeLessThanOrEqual(loads.length);
   expect(await faultsIn(stage.db)).toEqual(noFaults);
   expect(watcher.percents).toEqual(watcher.percents.toSorted((a, b) => a - b));

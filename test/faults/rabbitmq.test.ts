@@ -46,7 +46,10 @@ test("refused: events wait in the outbox", async () => {
 test("cut with unconfirmed messages: what may have arrived comes again under the same id", async () => {
   const course = await run({
     fault: "cut with unconfirmed messages",
-    inject: ({ network }) => network.rabbitmqUrl.dropReplies(),
+    async inject({ outside, network }) {
+      await eventually(() => expect(outside.deliveries.length).toBeGreaterThan(0));
+      network.rabbitmqUrl.dropReplies();
+    },
     async heal({ network }) {
       network.rabbitmqUrl.cut();
       await network.rabbitmqUrl.accept();
