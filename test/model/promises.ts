@@ -69,7 +69,7 @@ function unkeptAnswers(world: World, story: Story): string[] {
     const { answer, kind, number, transaction } = call;
     if (transaction === "rolled back")
       return changed.has(number) ? [`${named(call)} was rolled back and is stored`] : [];
-    if (isRefused(call) && changed.has(number) && !world.weather.mayHideAnswers && !wentAlongWithTheEnd(call, story)) {
+    if (isRefused(call) && changed.has(number) && !world.weather.mayHideAnswers && !wentAlong(call, story)) {
       return [`${named(call)} was refused with ${answer?.outcome} and is stored all the same`];
     }
     if (isRefused(call) && kind !== "report" && isWhatIsStored(call, story)) {
@@ -88,12 +88,12 @@ function unkeptAnswers(world: World, story: Story): string[] {
   });
 }
 
-/** A report that is forced behind the change that ends its job may go along with that change, and be told that the job is over. */
-function wentAlongWithTheEnd(call: Call, story: Story): boolean {
-  return (
-    call.answer?.outcome === "JOB_FINISHED" &&
-    story.chapters.some(({ report, call: change, after }) => report === call && change !== call && isOver(after.status))
-  );
+/**
+ * A report behind a change of its process may go along with that change. The write that was forced for it is then the next
+ * report's, and so is the answer.
+ */
+function wentAlong(call: Call, story: Story): boolean {
+  return call.forced && story.chapters.some(({ report, call: change }) => report === call && change !== call);
 }
 
 /** Whether nothing changed the job between the change that a call made and its answer. */
@@ -109,6 +109,7 @@ function unjustRefusals(world: World, story: Story): string[] {
     const { answer, job, kind } = call;
     const [cause] = call.causes;
     if (answer === null || job === null || cause === undefined || world.created.get(job) === undefined) return [];
+    if (wentAlong(call, story)) return [];
     const remembered = kind === "report" ? firstIndexSince(story, call.madeAt - 2 * windowMs) : call.journalBefore;
     const seen = story.states(job, Math.min(remembered, call.journalBefore), answer.journalAfter);
     const holds = (is: (state: ModelJob) => boolean) => seen.some(is);
@@ -147,9 +148,8 @@ function locks({ ledger }: World): boolean {
 
 function isHigherOwn(other: Call, call: Call, percent: number): boolean {
   const [cause] = other.causes;
-  return (
-    other.process === call.process && other.job === call.job && cause?.kind === "report" && cause.percent > percent
-  );
+  const higher = cause?.kind === "report" || cause?.kind === "status" ? (cause.percent ?? 0) > percent : false;
+  return other.process === call.process && other.job === call.job && higher;
 }
 
 function firstIndexSince(story: Story, at: number): number {
@@ -161,7 +161,7 @@ function strayAttempts(world: World, story: Story): string[] {
   return story.chapters.flatMap(({ call, report, cause, after }) =>
     [cause?.kind === "start" || cause?.kind === "cancel request" ? null : call, report].flatMap((each) => {
       if (each === null || each.belongsTo === null || each.belongsTo === after.attempt) return [];
-      if (!isByHandle(each) && endedBeforeItsTurn(world, each)) return [];
+      if (!isByHandle(each) && (endedBeforeItsTurn(world, each) || hasForgotten(each, story))) return [];
       const began = each.process.handles(after.id).some(({ attempt }) => attempt === after.attempt);
       return began || each.process.starts(after.id)
         ? isByHandle(each)
@@ -178,6 +178,12 @@ function endedBeforeItsTurn({ ledger }: World, call: Call): boolean {
     const ends = cause?.kind === "status" && isOver(cause.status);
     return ends && process === call.process && job === call.job && answer !== null && answer.at >= call.madeAt;
   });
+}
+
+/** Who begins no attempt belongs to none once the one it reported on is over, whether it was told or not. */
+function hasForgotten({ process, job, belongsTo, journalBefore }: Call, story: Story): boolean {
+  if (job === null || process.starts(job)) return false;
+  return story.states(job, 0, journalBefore).some(({ attempt, status }) => attempt === belongsTo && isOver(status));
 }
 
 function isByHandle({ causes: [cause] }: Call): boolean {
