@@ -69,7 +69,12 @@ function unkeptAnswers(world: World, story: Story): string[] {
     const { answer, kind, number, transaction } = call;
     if (transaction === "rolled back")
       return changed.has(number) ? [`${named(call)} was rolled back and is stored`] : [];
-    if (isRefused(call) && changed.has(number) && !world.weather.mayHideAnswers && !wentAlong(call, story)) {
+    if (
+      isRefused(call) &&
+      changed.has(number) &&
+      !world.weather.mayHideAnswers &&
+      !sharesItsAnswer(world, call, story)
+    ) {
       return [`${named(call)} was refused with ${answer?.outcome} and is stored all the same`];
     }
     if (isRefused(call) && kind !== "report" && isWhatIsStored(call, story)) {
@@ -89,11 +94,19 @@ function unkeptAnswers(world: World, story: Story): string[] {
 }
 
 /**
- * A report behind a change of its process may go along with that change. The write that was forced for it is then the next
- * report's, and so is the answer.
+ * A forced report may go along with a change of its process, or share its write with what the process reported since: the
+ * answer is then that of the write which was forced.
  */
-function wentAlong(call: Call, story: Story): boolean {
-  return call.forced && story.chapters.some(({ report, call: change }) => report === call && change !== call);
+function sharesItsAnswer({ ledger }: World, call: Call, story: Story): boolean {
+  if (!call.forced || call.answer === null) return false;
+  const { at } = call.answer;
+  const wentAlong = story.chapters.some(({ report, call: change }) => report === call && change !== call);
+  return (
+    wentAlong ||
+    ledger.calls.slice(call.number).some(({ kind, process, job, madeAt }) => {
+      return kind === "report" && process === call.process && job === call.job && madeAt <= at;
+    })
+  );
 }
 
 /** Whether nothing changed the job between the change that a call made and its answer. */
@@ -109,7 +122,7 @@ function unjustRefusals(world: World, story: Story): string[] {
     const { answer, job, kind } = call;
     const [cause] = call.causes;
     if (answer === null || job === null || cause === undefined || world.created.get(job) === undefined) return [];
-    if (wentAlong(call, story)) return [];
+    if (sharesItsAnswer(world, call, story)) return [];
     const remembered = kind === "report" ? firstIndexSince(story, call.madeAt - 2 * windowMs) : call.journalBefore;
     const seen = story.states(job, Math.min(remembered, call.journalBefore), answer.journalAfter);
     const holds = (is: (state: ModelJob) => boolean) => seen.some(is);
@@ -125,7 +138,9 @@ function unjustRefusals(world: World, story: Story): string[] {
         if (cause.kind !== "report") return [wrong];
         const before = world.ledger.calls.slice(0, call.number - 1);
         const own = before.some((other) => isHigherOwn(other, call, cause.percent));
-        return own || holds(({ progress }) => progress > whole(cause.percent)) ? [] : [wrong];
+        // While a call of the process is under way what it knows is not asked for anew.
+        const known = isBusy(world, call) ? story.states(job, 0, answer.journalAfter) : seen;
+        return own || known.some(({ progress }) => progress > whole(cause.percent)) ? [] : [wrong];
       }
       case "STALE_ATTEMPT": {
         const asked = cause.kind === "start" ? cause.named : call.belongsTo;
@@ -144,6 +159,12 @@ function unjustRefusals(world: World, story: Story): string[] {
 
 function locks({ ledger }: World): boolean {
   return ledger.calls.some(({ transaction }) => transaction !== "none");
+}
+
+function isBusy({ ledger }: World, call: Call): boolean {
+  return ledger.calls.slice(0, call.number - 1).some(({ process, job, answer }) => {
+    return process === call.process && job === call.job && (answer === null || answer.at >= call.madeAt);
+  });
 }
 
 function isHigherOwn(other: Call, call: Call, percent: number): boolean {
