@@ -24,12 +24,11 @@ export default defineConfig({
         },
       },
       {
-        // They wait for servers of their own more than they work; what a busy machine delayed is run once more, and said to be.
+        // They wait for servers of their own more than they work.
         extends: true,
         test: {
           name: "faults",
           include: faults,
-          retry: 1,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },

@@ -69,12 +69,7 @@ function unkeptAnswers(world: World, story: Story): string[] {
     const { answer, kind, number, transaction } = call;
     if (transaction === "rolled back")
       return changed.has(number) ? [`${named(call)} was rolled back and is stored`] : [];
-    if (
-      isRefused(call) &&
-      changed.has(number) &&
-      !world.weather.mayHideAnswers &&
-      !sharesItsAnswer(world, call, story)
-    ) {
+    if (isRefused(call) && changed.has(number) && !world.weather.mayHideAnswers) {
       return [`${named(call)} was refused with ${answer?.outcome} and is stored all the same`];
     }
     if (isRefused(call) && kind !== "report" && isWhatIsStored(call, story)) {
@@ -93,22 +88,6 @@ function unkeptAnswers(world: World, story: Story): string[] {
   });
 }
 
-/**
- * A forced report may go along with a change of its process, or share its write with what the process reported since: the
- * answer is then that of the write which was forced.
- */
-function sharesItsAnswer({ ledger }: World, call: Call, story: Story): boolean {
-  if (!call.forced || call.answer === null) return false;
-  const { at } = call.answer;
-  const wentAlong = story.chapters.some(({ report, call: change }) => report === call && change !== call);
-  return (
-    wentAlong ||
-    ledger.calls.slice(call.number).some(({ kind, process, job, madeAt }) => {
-      return kind === "report" && process === call.process && job === call.job && madeAt <= at;
-    })
-  );
-}
-
 /** Whether nothing changed the job between the change that a call made and its answer. */
 function isWhatIsStored(call: Call, story: Story): boolean {
   if (call.job === null) return false;
@@ -122,7 +101,6 @@ function unjustRefusals(world: World, story: Story): string[] {
     const { answer, job, kind } = call;
     const [cause] = call.causes;
     if (answer === null || job === null || cause === undefined || world.created.get(job) === undefined) return [];
-    if (sharesItsAnswer(world, call, story)) return [];
     const remembered = kind === "report" ? firstIndexSince(story, call.madeAt - 2 * windowMs) : call.journalBefore;
     const seen = story.states(job, Math.min(remembered, call.journalBefore), answer.journalAfter);
     const holds = (is: (state: ModelJob) => boolean) => seen.some(is);
@@ -138,9 +116,7 @@ function unjustRefusals(world: World, story: Story): string[] {
         if (cause.kind !== "report") return [wrong];
         const before = world.ledger.calls.slice(0, call.number - 1);
         const own = before.some((other) => isHigherOwn(other, call, cause.percent));
-        // While a call of the process is under way what it knows is not asked for anew.
-        const known = isBusy(world, call) ? story.states(job, 0, answer.journalAfter) : seen;
-        return own || known.some(({ progress }) => progress > whole(cause.percent)) ? [] : [wrong];
+        return own || holds(({ progress }) => progress > whole(cause.percent)) ? [] : [wrong];
       }
       case "STALE_ATTEMPT": {
         const asked = cause.kind === "start" ? cause.named : call.belongsTo;
@@ -161,16 +137,11 @@ function locks({ ledger }: World): boolean {
   return ledger.calls.some(({ transaction }) => transaction !== "none");
 }
 
-function isBusy({ ledger }: World, call: Call): boolean {
-  return ledger.calls.slice(0, call.number - 1).some(({ process, job, answer }) => {
-    return process === call.process && job === call.job && (answer === null || answer.at >= call.madeAt);
-  });
-}
-
 function isHigherOwn(other: Call, call: Call, percent: number): boolean {
   const [cause] = other.causes;
-  const higher = cause?.kind === "report" || cause?.kind === "status" ? (cause.percent ?? 0) > percent : false;
-  return other.process === call.process && other.job === call.job && higher;
+  return (
+    other.process === call.process && other.job === call.job && cause?.kind === "report" && cause.percent > percent
+  );
 }
 
 function firstIndexSince(story: Story, at: number): number {
@@ -178,11 +149,10 @@ function firstIndexSince(story: Story, at: number): number {
 }
 
 /** Who belongs to an attempt changes no other, unless it began that one itself. */
-function strayAttempts(world: World, story: Story): string[] {
+function strayAttempts(_world: World, story: Story): string[] {
   return story.chapters.flatMap(({ call, report, cause, after }) =>
     [cause?.kind === "start" || cause?.kind === "cancel request" ? null : call, report].flatMap((each) => {
       if (each === null || each.belongsTo === null || each.belongsTo === after.attempt) return [];
-      if (!isByHandle(each) && (endedBeforeItsTurn(world, each) || hasForgotten(each, story))) return [];
       const began = each.process.handles(after.id).some(({ attempt }) => attempt === after.attempt);
       return began || each.process.starts(after.id)
         ? isByHandle(each)
@@ -191,20 +161,6 @@ function strayAttempts(world: World, story: Story): string[] {
         : [`${named(each)} belongs to attempt ${each.belongsTo} and changed attempt ${after.attempt}`];
     }),
   );
-}
-
-/** Whether a change of its process that was still under way when the call was made ended the attempt both belonged to. */
-function endedBeforeItsTurn({ ledger }: World, call: Call): boolean {
-  return ledger.calls.slice(0, call.number - 1).some(({ process, job, causes: [cause], answer }) => {
-    const ends = cause?.kind === "status" && isOver(cause.status);
-    return ends && process === call.process && job === call.job && answer !== null && answer.at >= call.madeAt;
-  });
-}
-
-/** Who begins no attempt belongs to none once the one it reported on is over, whether it was told or not. */
-function hasForgotten({ process, job, belongsTo, journalBefore }: Call, story: Story): boolean {
-  if (job === null || process.starts(job)) return false;
-  return story.states(job, 0, journalBefore).some(({ attempt, status }) => attempt === belongsTo && isOver(status));
 }
 
 function isByHandle({ causes: [cause] }: Call): boolean {
