@@ -48,6 +48,14 @@ async function expectAllTold(stage: Stage & { readonly outside: Listener }): Pro
   await eventually(() => expect(stage.outside.firstArrivals()).toEqual(stored));
 }
 
+/** What has arrived may still wait for its confirm: only what has left the outbox is confirmed. */
+async function expectAllConfirmed(stage: Stage): Promise<void> {
+  await eventually(async () => {
+    const { rows } = await stage.db.query("select count(*)::int as waiting from worker_progress_outbox");
+    expect(rows).toEqual([{ waiting: 0 }]);
+  });
+}
+
 test.each([1, 2, 3])("SIGKILL, run %i: of each job at most what the last window held is lost", async () => {
   await using scene = await openScene();
   const jobIds = [...scene.steadyJobIds, ...scene.passingJobIds].slice(0, 200);
@@ -118,6 +126,7 @@ test("a process paused beyond its lease and its connection: others send what it 
   await zombie.call("startJob", jobId);
   await zombie.job("progress", 10);
   await expectAllTold(stage);
+  await expectAllConfirmed(stage);
   network.dropReplies();
   await zombie.job("forceProgress", 55);
   const unconfirmed = (await journaledEvents(stage.db, jobId)).at(-1)?.event_id;
