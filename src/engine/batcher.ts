@@ -106,6 +106,26 @@ export class Batcher {
     });
   }
 
+  /** Writes the newest progress without waiting for the window and says what became of it. */
+  force(slot: Slot): Promise<ProgressResult> {
+    if (slot.forced === null) {
+      const { promise: answer, resolve: settle } = Promise.withResolvers<ProgressResult>();
+      slot.forced = { answer, settle };
+      void this.flush(slot);
+    }
+    return slot.forced.answer;
+  }
+
+  /** Writes the newest progress without waiting for the window. */
+  flush(slot: Slot): Promise<void> {
+    const last = slot.lane.at(-1);
+    // It will take along what was reported since.
+    if (last?.kind === "flush") return last.done;
+    const { promise: done, resolve: settle } = Promise.withResolvers<void>();
+    this.submit(slot, { kind: "flush", done, settle });
+    return done;
+  }
+
   /** Does an item without waiting for the window, after those of the same job that came before. */
   submit(slot: Slot, item: LaneItem): void {
     slot.closed = true;
@@ -134,7 +154,7 @@ export class Batcher {
     );
     for (const flight of this.#flying) this.#landing.putBack(flight, late);
     for (const slot of slots) {
-      slot.settleFirst({ outcome: "deferred", error: late });
+      slot.settleAll({ outcome: "deferred", error: late });
       for (const item of slot.lane.splice(0)) this.#landing.giveUp(slot, item, late);
     }
   }
@@ -174,6 +194,7 @@ export class Batcher {
 
   /** What follows for a slot after anything happened to it. */
   #next(slot: Slot): void {
+    slot.forgetOldFloor();
     if (slot.inFlight) return;
     if (slot.lane.length > 0) {
       if (!slot.urgent) {
@@ -231,7 +252,7 @@ export class Batcher {
     }
     slot.lane.shift();
     if (slot.dirty) return this.#progressFlight(slot, item);
-    item.settle({ outcome: "coalesced" });
+    item.settle();
     this.#next(slot);
     return null;
   }

@@ -19,6 +19,8 @@ export interface CommitTask {
   command: Command;
   /** Set when the task is over. */
   result: ChangeResult | null;
+  /** The job as stored with the progress that went along, when the rest is not stored yet. */
+  underway: JobSnapshot | null;
   /** Why it is left for later, though the storage answers: its row is locked. */
   postponed: WorkerProgressError | null;
   /** The job to decide on; null when it has to be loaded. */
@@ -64,6 +66,7 @@ export function commitTask(slot: Slot, command: Command): CommitTask {
     slot,
     command,
     result: null,
+    underway: null,
     postponed: null,
     job: null,
     fresh: false,
@@ -150,6 +153,7 @@ export class Committer {
     const knows = transaction === undefined && !task.ambiguous && task.command.change.kind !== "start";
     task.job = knows ? slot.known : null;
     task.fresh = false;
+    task.underway = null;
     task.postponed = null;
   }
 
@@ -279,6 +283,7 @@ export class Committer {
       return;
     }
     task.job = job;
+    task.underway = job;
     task.command = { ...task.command, unwritten: null };
   }
 

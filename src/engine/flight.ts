@@ -1,7 +1,7 @@
 import type { ProgressResult } from "../domain/progress-result.js";
 import { coalesce, type ProgressUpdate } from "../domain/progress-update.js";
 import { type CommitTask, commitTask } from "./committer.js";
-import type { LaneItem, Slot } from "./slot.js";
+import type { Forced, LaneItem, Slot } from "./slot.js";
 import type { Unwritten } from "./unwritten.js";
 
 /** One job's part of a batch. */
@@ -12,17 +12,20 @@ export interface Flight {
   readonly update: ProgressUpdate | null;
   readonly item: LaneItem | null;
   readonly first: ((result: ProgressResult) => void) | null;
+  readonly forced: Forced | null;
 }
 
 /** Takes the newest progress of a job along; `item` is the flush that asked for it. */
 export function progressFlight(slot: Slot, item: LaneItem | null, unwritten: Unwritten, at: number): Flight {
   const update = unwritten.take(slot) as ProgressUpdate;
   const task = commitTask(slot, { change: { kind: "progress", update }, fence: slot.attempt, unwritten: null, at });
-  const { first } = slot;
+  const { first, forced } = slot;
   slot.first = null;
+  slot.forced = null;
   slot.inFlight = true;
+  slot.carries = true;
   slot.touching = false;
-  return { slot, task, update, item, first };
+  return { slot, task, update, item, first, forced };
 }
 
 /** Takes a change along, and with a change of status the newest progress. */
@@ -37,8 +40,12 @@ export function changeFlight(
   const together = newest === null ? task.command.unwritten : coalesce(task.command.unwritten, newest);
   task.command = { ...task.command, fence: item.bound ?? slot.attempt, unwritten: together };
   slot.inFlight = true;
-  if (newest !== null) slot.settleFirst({ outcome: "coalesced" });
-  return { slot, task, update: null, item, first: null };
+  slot.carries = together !== null;
+  if (newest === null) return { slot, task, update: null, item, first: null, forced: null };
+  slot.settleFirst({ outcome: "coalesced" });
+  const { forced } = slot;
+  slot.forced = null;
+  return { slot, task, update: null, item, first: null, forced };
 }
 
 /** Takes a sign of life along. */
@@ -46,5 +53,5 @@ export function touchFlight(slot: Slot, at: number): Flight {
   const task = commitTask(slot, { change: { kind: "touch" }, fence: slot.attempt, unwritten: null, at });
   slot.inFlight = true;
   slot.touching = false;
-  return { slot, task, update: null, item: null, first: null };
+  return { slot, task, update: null, item: null, first: null, forced: null };
 }

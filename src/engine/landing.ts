@@ -30,7 +30,9 @@ export class Landing {
   land(flight: Flight, failure: unknown): void {
     const { slot, task, update } = flight;
     slot.inFlight = false;
-    const { result, postponed } = task;
+    slot.carries = false;
+    const { result, underway, postponed } = task;
+    if (underway !== null) this.#progressStored(flight, underway);
     if (postponed !== null) this.#keep(flight, postponed);
     else if (result === null) this.putBack(flight, failure);
     else if (update === null) this.#settleChange(flight, result);
@@ -51,6 +53,7 @@ export class Landing {
     const { slot, update, item } = flight;
     if (update !== null) this.#putProgressBack(flight, refusalFrom(progressReport, slot.key, failure));
     else if (item?.kind === "change") {
+      settle(flight, { outcome: "deferred", error: refusalFrom(progressReport, slot.key, failure) });
       if (this.#options.clock.monotonic() < item.deadline) slot.lane.unshift(item);
       else this.giveUp(slot, item, failure);
     }
@@ -59,7 +62,7 @@ export class Landing {
   /** Tells who waits for an item that it is not done. */
   giveUp(slot: Slot, item: LaneItem, failure: unknown): void {
     if (item.kind === "flush") {
-      item.settle({ outcome: "deferred", error: refusalFrom(progressReport, slot.key, failure) });
+      item.settle();
       return;
     }
     const { change, unwritten } = item.task.command;
@@ -67,11 +70,12 @@ export class Landing {
     settleChange(slot, item, { kind: "refused", error: refusalFrom(change, slot.key, failure) });
   }
 
-  #putProgressBack({ slot, update, item, first }: Flight, error: WorkerProgressError): void {
+  #putProgressBack(flight: Flight, error: WorkerProgressError): void {
+    const { slot, update, item } = flight;
     this.#options.unwritten.restore(slot, update);
     slot.answer = deferred(error);
-    first?.({ outcome: "deferred", error });
-    if (item?.kind === "flush") item.settle({ outcome: "deferred", error });
+    settle(flight, { outcome: "deferred", error });
+    if (item?.kind === "flush") item.settle();
     this.#postponeStart(slot, error);
   }
 
@@ -85,18 +89,22 @@ export class Landing {
     this.giveUp(slot, next, failure);
   }
 
-  #settleProgress({ slot, item, first }: Flight, result: ChangeResult): void {
-    const answer: ProgressResult =
-      result.kind === "stored"
-        ? { outcome: "written", percent: result.job.progress, attempt: result.job.attempt }
-        : { outcome: "rejected", error: result.error };
+  #settleProgress(flight: Flight, result: ChangeResult): void {
+    const { slot, item } = flight;
     if (result.kind === "stored") {
-      slot.attempt ??= result.job.attempt;
+      this.#progressStored(flight, result.job);
       this.#stored(slot, result.job.progress);
       observe(slot);
-    } else this.#progressRefused(slot, result.error);
-    first?.(answer);
-    if (item?.kind === "flush") item.settle(answer);
+    } else {
+      this.#progressRefused(slot, result.error);
+      settle(flight, { outcome: "rejected", error: result.error });
+    }
+    if (item?.kind === "flush") item.settle();
+  }
+
+  #progressStored(flight: Flight, { progress, attempt }: JobSnapshot): void {
+    flight.slot.attempt ??= attempt;
+    settle(flight, { outcome: "written", percent: progress, attempt });
   }
 
   #progressRefused(slot: Slot, error: WorkerProgressError): void {
@@ -106,15 +114,17 @@ export class Landing {
       this.#stored(slot, slot.known?.progress ?? 0);
       return;
     }
-    if (error.code === "JOB_FINISHED" && slot.signal === null) slot.attempt = null;
     slot.floor = 0;
     if (!slot.windowRuns) this.#options.gate.startWindow(slot);
     this.#refuseReports(slot, error);
   }
 
-  #settleChange({ slot, task, item }: Flight, result: ChangeResult): void {
-    if (result.kind === "stored") this.#changeStored(slot, task.command, result.job);
-    else this.#changeRefused(slot, task.command, result.error);
+  #settleChange(flight: Flight, result: ChangeResult): void {
+    const { slot, task, item } = flight;
+    if (result.kind === "stored") {
+      if (task.command.unwritten !== null) this.#progressStored(flight, result.job);
+      this.#changeStored(slot, task.command, result.job);
+    } else this.#changeRefused(flight, result.error);
     if (item?.kind === "change") settleChange(slot, item, result);
   }
 
@@ -127,8 +137,10 @@ export class Landing {
     observe(slot);
   }
 
-  #changeRefused(slot: Slot, { unwritten, fence }: Command, error: WorkerProgressError): void {
+  #changeRefused({ slot, task, forced }: Flight, error: WorkerProgressError): void {
+    const { unwritten, fence } = task.command;
     this.#options.unwritten.restore(slot, unwritten);
+    if (unwritten !== null && forced !== null) slot.restoreForced(forced);
     if (!endsAttempt(error) || fence !== slot.signal?.attempt) return;
     slot.signal.abort(error);
     if (fence !== slot.attempt || slot.starts > 0) return;
@@ -137,8 +149,10 @@ export class Landing {
   }
 
   #begun(slot: Slot, attempt: number): void {
-    if (slot.owner !== null && slot.owner !== attempt) this.#options.unwritten.take(slot);
     begin(slot, attempt);
+    if (!slot.dirty || slot.owner === null || slot.owner === attempt) return;
+    const reason = `attempt ${slot.owner} is stale, current attempt is ${attempt}`;
+    this.#letGo(slot, refusal(progressReport, slot.key, "STALE_ATTEMPT", reason));
   }
 
   #stored(slot: Slot, progress: number): void {
@@ -149,8 +163,8 @@ export class Landing {
   }
 
   #ended(slot: Slot, { change, fence }: Command, job: JobSnapshot): void {
-    if (slot.signal === null) slot.attempt = null;
-    else if (!isByWorker(change)) endedByOthers(slot, job);
+    if (!isByWorker(change)) endedByOthers(slot, job);
+    else if (slot.signal === null) slot.attempt = null;
     else if (fence === slot.signal.attempt) slot.signal.end();
     if (slot.starts > 0) return;
     this.#refuseReports(slot, refusal(progressReport, slot.key, "JOB_FINISHED", finishedReason(job.status)));
@@ -158,10 +172,13 @@ export class Landing {
 
   /** Lets go what cannot be stored any more; for the rest of the window reports are refused without asking the storage. */
   #refuseReports(slot: Slot, error: WorkerProgressError): void {
-    const refused = { outcome: "rejected", error } as const;
+    this.#letGo(slot, error);
+    if (slot.windowRuns) slot.refusal = Promise.resolve({ outcome: "rejected", error });
+  }
+
+  #letGo(slot: Slot, error: WorkerProgressError): void {
     this.#options.unwritten.take(slot);
-    slot.settleFirst(refused);
-    if (slot.windowRuns) slot.refusal = Promise.resolve(refused);
+    slot.settleAll({ outcome: "rejected", error });
   }
 }
 
@@ -177,6 +194,11 @@ function begin(slot: Slot, attempt: number): void {
   }
   if (slot.signal?.attempt !== attempt || slot.signal.ended) slot.signal = new AttemptSignal(attempt);
   slot.attempt = attempt;
+}
+
+function settle({ first, forced }: Flight, result: ProgressResult): void {
+  first?.(result);
+  forced?.settle(result);
 }
 
 function settleChange(slot: Slot, item: Extract<LaneItem, { kind: "change" }>, result: ChangeResult): void {

@@ -131,9 +131,10 @@ export class ProgressEngine {
 
   /** Writes all unwritten progress now, without waiting for windows, and says what could not be written. */
   async flush(): Promise<Unfinished["unwritten"]> {
-    const writes: Promise<ProgressResult>[] = [];
-    for (const slot of this.#options.slots.values()) {
-      if (slot.dirty || slot.inFlight || slot.lane.length > 0) writes.push(this.#flushSlot(slot));
+    const { slots, batcher } = this.#options;
+    const writes: Promise<void>[] = [];
+    for (const slot of slots.values()) {
+      if (slot.dirty || slot.inFlight || slot.lane.length > 0) writes.push(batcher.flush(slot));
     }
     await Promise.all(writes);
     return this.#unwritten();
@@ -201,15 +202,14 @@ export class ProgressEngine {
     }
     if (slot.refusal !== null && !mode.force) return slot.refusal;
     const { percent } = checked.update;
-    // What is known grows old: when no window runs it is the storage that says what a decrease is.
-    if (slot.closed && percent < slot.floor) {
+    if (percent < slot.floor) {
       return rejected(key, "PROGRESS_DECREASED", `${percent} % is less than the ${slot.floor} % reported before`);
     }
     if (isFull && !slot.dirty) return overCapacity(key, maxDeferredJobs);
     const excess = this.#excessOf(slot, checked.update);
     if (excess !== null) return rejected(key, "INVALID_ARGUMENT", excess);
     const answer = batcher.offer(slot, checked.update, bound?.attempt ?? null);
-    return mode.force && batcher.outage === null ? this.#flushSlot(slot) : answer;
+    return mode.force && batcher.outage === null ? batcher.force(slot) : answer;
   }
 
   /** What is wrong with metrics that are within the limit themselves but not together with those that wait to be written. */
@@ -234,24 +234,16 @@ export class ProgressEngine {
     return { ok: true, update: { percent: checked.percent, ...texts, metrics: json.value } };
   }
 
-  #flushSlot(slot: Slot): Promise<ProgressResult> {
-    const last = slot.lane.at(-1);
-    // It will take along what was reported since.
-    if (last?.kind === "flush") return last.answer;
-    const { promise: answer, resolve: settle } = Promise.withResolvers<ProgressResult>();
-    this.#options.batcher.submit(slot, { kind: "flush", answer, settle });
-    return answer;
-  }
-
   #submit(slot: Slot, change: Change, bound: AttemptSignal | null): Promise<ChangeResult> {
     const { clock, batcher, changeTimeoutMs } = this.#options;
-    const task = commitTask(slot, { change, fence: null, unwritten: null, at: clock.wall() });
+    const task = commitTask(slot, { change, fence: null, unwritten: null, at: slot.instant(clock.wall()) });
     // A new attempt counts from its own zero; what the one before reported last is written first.
     if (change.kind === "start" && !slot.dirty) slot.floor = 0;
     const deadline = clock.monotonic() + changeTimeoutMs;
+    const attempt = bound?.attempt ?? ownAttempt(slot);
     return new Promise((settle) => {
       const writesFirst = change.kind === "start" && slot.dirty;
-      batcher.submit(slot, { kind: "change", task, bound: bound?.attempt ?? null, deadline, writesFirst, settle });
+      batcher.submit(slot, { kind: "change", task, bound: attempt, deadline, writesFirst, settle });
     });
   }
 
@@ -268,7 +260,7 @@ export class ProgressEngine {
       return { kind: "refused", error: refusal(change, slot.key, "INVALID_ARGUMENT", reason) };
     }
     const fence = bound?.attempt ?? slot.attempt;
-    const task = commitTask(slot, { change, fence, unwritten: slot.newest(), at: clock.wall() });
+    const task = commitTask(slot, { change, fence, unwritten: slot.newest(), at: slot.instant(clock.wall()) });
     try {
       await committer.run([task], transaction);
     } catch (error) {
@@ -290,6 +282,11 @@ function joins(slot: Slot, bound: AttemptSignal): boolean {
   if (slot.attempt !== bound.attempt) return false;
   slot.signal ??= bound;
   return true;
+}
+
+/** The attempt that a call without a handle belongs to; null for the one that is beginning, or none. */
+function ownAttempt(slot: Slot): number | null {
+  return slot.starts > 0 ? null : slot.attempt;
 }
 
 /** Whether what is unwritten belongs to the handle's attempt. */

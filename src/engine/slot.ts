@@ -19,17 +19,19 @@ export type ChangeResult =
   | { readonly kind: "stored"; readonly previous: JobSnapshot; readonly job: JobSnapshot }
   | { readonly kind: "refused"; readonly error: WorkerProgressError };
 
+/** The one answer of all calls that force the same write. */
+export interface Forced {
+  readonly answer: Promise<ProgressResult>;
+  readonly settle: (result: ProgressResult) => void;
+}
+
 /** Work that does not wait for a window. */
 export type LaneItem =
-  | {
-      readonly kind: "flush";
-      readonly answer: Promise<ProgressResult>;
-      readonly settle: (result: ProgressResult) => void;
-    }
+  | { readonly kind: "flush"; readonly done: Promise<void>; readonly settle: () => void }
   | {
       readonly kind: "change";
       readonly task: CommitTask;
-      /** The attempt the caller is bound to; null for the one the slot belongs to when its turn comes. */
+      /** The attempt the caller belongs to; null for the one the slot belongs to when its turn comes. */
       readonly bound: number | null;
       /** Monotonic milliseconds after which the caller is told that the storage is away. */
       readonly deadline: number;
@@ -41,6 +43,8 @@ export type LaneItem =
 export function isStart(item: LaneItem): boolean {
   return item.kind === "change" && item.task.command.change.kind === "start";
 }
+
+const maxAheadMs = 1_000;
 
 /** All that a process keeps of one job: its newest unwritten progress, what it knows to be stored, and who waits. */
 export class Slot {
@@ -74,14 +78,18 @@ export class Slot {
 
   windowRuns = false;
   inFlight = false;
+  /** Whether progress is in that flight. */
+  carries = false;
   /** Where it stands in the line: "due" asks the throttle first, "ready" may write. */
   queued: "no" | "due" | "ready" = "no";
   /** Whether its window is acquired but a change was in flight when its turn came. */
   owed = false;
   urgent = false;
   readonly lane: LaneItem[] = [];
-  /** Settles the call that opened the window. */
+  /** Answers the call that opened the window. */
   first: ((result: ProgressResult) => void) | null = null;
+  /** Set while unwritten progress is to be written whatever the window says. */
+  forced: Forced | null = null;
   /** Monotonic milliseconds of the last call or write that was not throttled. */
   lastActive = 0;
   /** Monotonic milliseconds of the last write. */
@@ -91,6 +99,7 @@ export class Slot {
   #step: string | undefined;
   #message: string | undefined;
   #metrics: JsonObject | undefined;
+  #instant = 0;
 
   constructor(key: string) {
     this.key = key;
@@ -149,6 +158,34 @@ export class Slot {
   settleFirst(result: ProgressResult): void {
     this.first?.(result);
     this.first = null;
+  }
+
+  /** Has calls wait again that a write had taken along. */
+  restoreForced(forced: Forced): void {
+    if (this.forced === null) this.forced = forced;
+    else void this.forced.answer.then(forced.settle);
+  }
+
+  /** What is known grows old: once no window runs and nothing is unwritten the storage says what a decrease is. */
+  forgetOldFloor(): void {
+    if (!this.windowRuns && !this.dirty && !this.carries) this.floor = 0;
+  }
+
+  /**
+   * The instant that a change carries, in milliseconds since the epoch: `wall`, or just after the change before, so that no
+   * two are taken for each other when an answer was lost. A clock that was set back is followed.
+   */
+  instant(wall: number): number {
+    const isNext = wall > this.#instant || wall < this.#instant - maxAheadMs;
+    this.#instant = isNext ? wall : this.#instant + 1;
+    return this.#instant;
+  }
+
+  /** Answers everybody who waits for the unwritten progress. */
+  settleAll(result: ProgressResult): void {
+    this.settleFirst(result);
+    this.forced?.settle(result);
+    this.forced = null;
   }
 
   clear(): void {

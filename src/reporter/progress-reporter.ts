@@ -75,7 +75,8 @@ export interface Health {
  * `UNKNOWN_STATUS`, `INVALID_ARGUMENT`, `CONFLICT`, `SCHEMA_MISMATCH`, `STORAGE_REJECTED`, `REPORTER_CLOSED`, and after
  * `changeTimeoutMs` `STORAGE_UNAVAILABLE`. `progress` and `forceProgress` answer the same codes and never reject.
  *
- * A call without a handle belongs to the attempt that this process began, or else first reported on.
+ * A call without a handle belongs to the attempt that this process began, or else first reported on until it ends that
+ * job itself. To take part in a later attempt that another process began, begin it here or use a handle.
  */
 export interface ProgressReporter {
   /**

@@ -68,6 +68,55 @@ describe("a zombie in another process", () => {
     expect(await other.reporter.progress("a", 50)).toMatchObject({ outcome: "rejected", error: staleAttempt });
   });
 
+  test("that only ever reported stays with that attempt when it is told that the job is over", async () => {
+    const { one, clock, storage, zombie } = await processes();
+    const other = engineOn({ clock, storage });
+    await other.reporter.progress("a", 10);
+    await zombie.complete();
+    await clock.advance(2_000);
+    expect(await other.reporter.progress("a", 50)).toMatchObject({ error: { code: "JOB_FINISHED" } });
+    await one.reporter.startJob("a");
+    await clock.advance(2_000);
+    expect(await other.reporter.progress("a", 60)).toMatchObject({ outcome: "rejected", error: staleAttempt });
+  });
+
+  test("that only ever reported belongs to whichever attempt comes once it has ended the job itself", async () => {
+    const { one, clock, storage } = await processes();
+    const other = engineOn({ clock, storage });
+    await other.reporter.progress("a", 10);
+    await other.reporter.failJob("a", "E", "failed");
+    await one.reporter.startJob("a");
+    await clock.advance(2_000);
+    expect(await other.reporter.progress("a", 20)).toMatchObject({ outcome: "written", attempt: 2 });
+  });
+
+  test("that made its call while it was ending the job does not reach the next attempt with it", async () => {
+    const { clock, storage } = await processes();
+    const other = engineOn({ clock, storage });
+    await other.reporter.progress("a", 10);
+    const load = storage.load.bind(storage);
+    const failed = other.reporter.failJob("a", "E", "failed");
+    const cancelled = other.reporter.cancelJob("a");
+    storage.load = (ids) => {
+      storage.put("a", { status: "running", attempt: 2 });
+      return load(ids);
+    };
+    await failed;
+    await expect(cancelled).rejects.toMatchObject(staleAttempt);
+    expect(storage.job("a")).toMatchObject({ status: "running", attempt: 2 });
+  });
+
+  test("belongs to the attempt it was told of when its first report went along with a change", async () => {
+    const { one, clock, storage } = await processes();
+    const other = engineOn({ clock, storage });
+    const retrying = other.reporter.updateStatus("a", "retrying");
+    expect(await other.reporter.forceProgress("a", 10)).toMatchObject({ outcome: "written", attempt: 1 });
+    await retrying;
+    await one.reporter.startJob("a");
+    await clock.advance(2_000);
+    expect(await other.reporter.progress("a", 50)).toMatchObject({ outcome: "rejected", error: staleAttempt });
+  });
+
   test("is not heard any better once its window has passed", async () => {
     const { two, clock, storage, zombie } = await processes();
     await two.reporter.startJob("a");

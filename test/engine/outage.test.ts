@@ -213,6 +213,16 @@ describe("a commit whose answer is lost", () => {
     expect(await started.value?.progress(10)).toMatchObject({ outcome: "written", attempt: 1 });
   });
 
+  test("does not pass for the change that its process made in the same millisecond", async () => {
+    const { reporter, storage, clock } = engineOn();
+    withJobs(storage, "a");
+    await reporter.startJob("a");
+    storage.failCommits(1, "before");
+    void reporter.updateStatus("a", "running", { message: "Warming up" });
+    await clock.advance(1_000);
+    expect(storage.job("a").message).toBe("Warming up");
+  });
+
   test("counts only as the first of the two writes where a change takes two", async () => {
     const { reporter, storage, clock } = engineOn();
     storage.put("a", { status: "queued" });

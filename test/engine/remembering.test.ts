@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { engineOn, withJobs } from "./engine-on.js";
+import { SimulatedClock } from "../support/simulated-clock.js";
+import { engineOn, SharedWindows, withJobs } from "./engine-on.js";
 
 const jobs = (count: number) => Array.from({ length: count }, (_, i) => `job ${i}`);
 const minute = 60_000;
@@ -63,6 +64,18 @@ test("what was known of an earlier attempt refuses nothing of the next", async (
   storage.put("a", { status: "running", progress: 0, attempt: 2 });
   await clock.advance(4_000);
   expect(await reporter.progress("a", 10)).toMatchObject({ outcome: "written", percent: 10, attempt: 2 });
+});
+
+test("what was known before the window that others hold refuses nothing", async () => {
+  const clock = new SimulatedClock();
+  const throttle = new SharedWindows(clock);
+  const { reporter, storage } = engineOn({ clock, throttle, options: { heartbeatMs: 10_000 } });
+  withJobs(storage, "a");
+  await reporter.startJob("a");
+  await reporter.progress("a", 80);
+  throttle.answer = () => 60_000;
+  await clock.advance(20_000);
+  expect(await reporter.progress("a", 10)).toEqual({ outcome: "coalesced" });
 });
 
 describe("a handle whose job was forgotten", () => {

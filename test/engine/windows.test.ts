@@ -88,6 +88,18 @@ describe("the window of one job", () => {
     expect(percentsOf(storage, "a")).toEqual([10, 30]);
   });
 
+  test("less than what is still being written when its window ends is a decrease", async () => {
+    const { reporter, clock, storage } = engineOn();
+    withJobs(storage, "a");
+    await reporter.startJob("a");
+    storage.gate.close();
+    const written = reporter.progress("a", 40);
+    await clock.advance(2_500);
+    expect(await reporter.progress("a", 30)).toMatchObject({ error: { code: "PROGRESS_DECREASED" } });
+    storage.gate.open();
+    expect(await written).toMatchObject({ outcome: "written", percent: 40 });
+  });
+
   test("a step or message of another type is rejected and keeps nothing", async () => {
     const { reporter, clock, storage } = engineOn();
     withJobs(storage, "a");

@@ -4,7 +4,7 @@ import type { InMemoryStorage, InMemoryTransaction } from "../support/in-memory-
 import type { End, JobName, NamedAttempt, Step, Voice } from "./history.js";
 import { type Call, type Ledger, mark } from "./ledger.js";
 import type { Process } from "./process.js";
-import type { Cause } from "./reference-model.js";
+import { type Cause, isOver } from "./reference-model.js";
 
 type Act<K extends Step["do"]> = Extract<Step, { readonly do: K }>;
 
@@ -40,26 +40,29 @@ export class Acts {
   }
 
   end(process: Process, { job, end, voice }: Act<"end">): void {
-    void this.#end(process, job, end, this.#handle(process, job, voice));
+    const handle = this.#handle(process, job, voice);
+    void this.#end(this.#openEnd(process, job, end, handle, "none"), process, job, end, handle);
   }
 
   status(process: Process, { job, status, percent }: Act<"status">): void {
     const cause: Cause = { kind: "status", status, percent: percent ?? 0, attempt: null, error: null };
     const call = this.#ledger.open("status", { process, job, causes: () => [cause] });
     const details = { message: mark(call.number), ...(percent === null ? {} : { percent }) };
-    void this.#keep(call, process.reporter.updateStatus(job, status, details), () => process.toldItsEnd(job));
+    void this.#keep(
+      call,
+      process.reporter.updateStatus(job, status, details),
+      () => isOver(status) && process.ended(job),
+    );
   }
 
   requestCancel(process: Process, { job }: Act<"request cancel">): void {
     const call = this.#ledger.open("cancel request", { process, job, causes: () => [{ kind: "cancel request" }] });
-    void this.#keep(call, process.reporter.requestCancel(job, mark(call.number)), () => process.toldItsEnd(job));
+    void this.#keep(call, process.reporter.requestCancel(job, mark(call.number)));
   }
 
   timeOut(process: Process, { olderThanMs }: Act<"time out">): void {
     const call = this.#ledger.open("time out", { process, job: null });
-    void this.#keep(call, process.reporter.timeoutStalled({ olderThanMs }), (views) => {
-      for (const { id } of views) process.toldItsEnd(String(id));
-    });
+    void this.#keep(call, process.reporter.timeoutStalled({ olderThanMs }));
   }
 
   create(process: Process, job: string): void {
@@ -117,9 +120,9 @@ export class Acts {
   }
 
   transact(process: Process, { job, end, holdMs, commits }: Act<"in a transaction">): void {
-    let call: Call | null = null;
+    const call = this.#openEnd(process, job, end, null, "open");
     const body = async (trx: InMemoryTransaction) => {
-      call = await this.#end(process, job, end, null, trx);
+      await this.#end(call, process, job, end, null, trx);
       if (call.answer?.outcome !== "stored") throw rollBack;
       await process.line.travel(holdMs);
       if (!commits) throw rollBack;
@@ -127,24 +130,32 @@ export class Acts {
     this.#storage
       .inTransaction((trx) => Promise.race([body(trx), process.death]))
       .then(
-        () => closeTransaction(call, "committed"),
-        () => closeTransaction(call, "rolled back"),
+        () => {
+          call.transaction = "committed";
+        },
+        () => {
+          call.transaction = "rolled back";
+        },
       );
   }
 
-  async #end(
-    process: Process,
-    job: string,
-    end: End,
-    handle: JobHandle | null,
-    trx?: InMemoryTransaction,
-  ): Promise<Call> {
+  #openEnd(process: Process, job: string, end: End, handle: JobHandle | null, transaction: Call["transaction"]): Call {
     const status = statusAfter[end];
     const attempt = handle?.attempt ?? null;
     const causes = (message: string): readonly Cause[] => [
       { kind: "status", status, percent: 0, attempt, error: end === "fail" ? { code: "E", message } : null },
     ];
-    const call = this.#ledger.open("status", { process, job, causes, inTransaction: trx !== undefined });
+    return this.#ledger.open("status", { process, job, causes, transaction });
+  }
+
+  async #end(
+    call: Call,
+    process: Process,
+    job: string,
+    end: End,
+    handle: JobHandle | null,
+    trx?: InMemoryTransaction,
+  ): Promise<void> {
     const text = mark(call.number);
     const options = trx === undefined ? {} : { trx };
     const { reporter } = process;
@@ -153,8 +164,7 @@ export class Acts {
       fail: () => (handle ? handle.fail("E", text, options) : reporter.failJob(job, "E", text, options)),
       cancel: () => (handle ? handle.cancel(text, options) : reporter.cancelJob(job, text, options)),
     }[end];
-    await this.#keep(call, ending(), () => trx === undefined && process.toldItsEnd(job));
-    return call;
+    await this.#keep(call, ending(), () => trx === undefined && process.ended(job));
   }
 
   #report(process: Process, job: string, percent: number, forced: boolean, handle: JobHandle | null): void {
@@ -170,7 +180,6 @@ export class Acts {
         process.reportedOn(job, result.attempt);
         this.#ledger.settle(call, "written", { percent: result.percent, attempt: result.attempt });
       } else if (result.outcome === "rejected") {
-        process.toldItsEnd(job);
         this.#ledger.fail(call, result.error);
       } else this.#ledger.settle(call, result.outcome);
     };
@@ -209,8 +218,4 @@ function endsOfRun(attempt: number, text: string): readonly Cause[] {
     { ...ends, status: "failed", error: { code: "Error", message: text } },
     { ...ends, status: "cancelled", error: null },
   ];
-}
-
-function closeTransaction(call: Call | null, outcome: "committed" | "rolled back"): void {
-  if (call !== null) call.transaction = outcome;
 }

@@ -53,7 +53,7 @@ interface Opening {
   readonly causes?: (mark: string) => readonly Cause[];
   readonly forced?: boolean;
   readonly byRun?: boolean;
-  readonly inTransaction?: boolean;
+  readonly transaction?: Call["transaction"];
 }
 
 const accepted = new Set(["written", "coalesced", "deferred", "stored"]);
@@ -70,7 +70,7 @@ export class Ledger {
     this.#storage = storage;
   }
 
-  open(kind: CallKind, { process, job, causes, forced, byRun, inTransaction }: Opening): Call {
+  open(kind: CallKind, { process, job, causes, forced, byRun, transaction }: Opening): Call {
     const number = this.calls.length + 1;
     const wanted = causes?.(mark(number)) ?? [];
     const [first] = wanted;
@@ -86,7 +86,7 @@ export class Ledger {
       belongsTo: bound ?? (job === null ? null : process.attemptOf(job)),
       madeAt: this.#clock.monotonic(),
       journalBefore: this.#storage.journal.length,
-      transaction: inTransaction ? "open" : "none",
+      transaction: transaction ?? "none",
       answer: null,
     };
     this.calls.push(call);

@@ -62,8 +62,8 @@ export class Process {
     if (!this.#starts.has(job) && !this.#belongsTo.has(job)) this.#belongsTo.set(job, attempt);
   }
 
-  /** …until that one is over. */
-  toldItsEnd(job: string): void {
+  /** …until it ends the job itself. */
+  ended(job: string): void {
     if (!this.#starts.has(job)) this.#belongsTo.delete(job);
   }
 

@@ -75,9 +75,10 @@ function unkeptAnswers(world: World, story: Story): string[] {
     if (isRefused(call) && kind !== "report" && isWhatIsStored(call, story)) {
       return [`${named(call)} was refused with ${answer?.outcome}, and is what is stored`];
     }
-    // One of two starts of a process in the same millisecond may pass for the other, when it named the same attempt.
-    const mayPass = kind === "start" && world.weather.mayHideAnswers;
-    const stores = !call.byRun && !mayPass && (kind === "start" || kind === "status" || kind === "cancel request");
+    const stores =
+      !call.byRun &&
+      !mayPassForAnother(call, world) &&
+      (kind === "start" || kind === "status" || kind === "cancel request");
     if (stores && answer?.outcome === "stored" && !changed.has(number))
       return [`${named(call)} was stored, but is not`];
     const written = answer?.written ?? null;
@@ -86,6 +87,13 @@ function unkeptAnswers(world: World, story: Story): string[] {
     const holds = there.some((job) => job.attempt === written.attempt && job.progress === written.percent);
     return holds ? [] : [`${named(call)} was told that ${written.percent} % is written, but it never was`];
   });
+}
+
+/** One of two starts of a job in two processes in the same millisecond may pass for the other. */
+function mayPassForAnother(call: Call, { ledger }: World): boolean {
+  const isOther = ({ kind, job, process, madeAt }: Call) =>
+    kind === "start" && job === call.job && process !== call.process && madeAt === call.madeAt;
+  return call.kind === "start" && ledger.calls.some(isOther);
 }
 
 /** Whether nothing changed the job between the change that a call made and its answer. */
@@ -137,11 +145,11 @@ function locks({ ledger }: World): boolean {
   return ledger.calls.some(({ transaction }) => transaction !== "none");
 }
 
+/** Whether the process itself said more of the job, with a report or a status. */
 function isHigherOwn(other: Call, call: Call, percent: number): boolean {
   const [cause] = other.causes;
-  return (
-    other.process === call.process && other.job === call.job && cause?.kind === "report" && cause.percent > percent
-  );
+  const said = cause?.kind === "report" || cause?.kind === "status" ? cause.percent : 0;
+  return other.process === call.process && other.job === call.job && said > percent;
 }
 
 function firstIndexSince(story: Story, at: number): number {
@@ -215,7 +223,7 @@ function uncoveredChanges(world: World, story: Story): string[] {
         (other) =>
           other.process === call.process && other.job === call.job && other.kind === "report" && isAccepted(other),
       );
-    if (report === undefined || report.belongsTo !== after.attempt) return [];
+    if (report === undefined || report.belongsTo !== after.attempt || gaveWay(report, world)) return [];
     const [reported] = report.causes;
     const percent = reported?.kind === "report" ? whole(reported.percent) : 0;
     const kept = story.of(after.id).some((each) => {
@@ -224,6 +232,20 @@ function uncoveredChanges(world: World, story: Story): string[] {
     });
     return kept ? [] : [`${named(call)} is stored without ${named(report)}, which came before it`];
   });
+}
+
+/** Whether the process reported anew while its own start was on its way: the two share a place, and the newer has it. */
+function gaveWay(report: Call, { ledger }: World): boolean {
+  const isSame = ({ process, job }: Call) => process === report.process && job === report.job;
+  const starts = ledger.calls.filter((call) => call.kind === "start" && isSame(call));
+  return ledger.calls
+    .slice(report.number)
+    .some(
+      (call) =>
+        call.kind === "report" &&
+        isSame(call) &&
+        starts.some(({ number, answer }) => number < call.number && (answer?.at ?? Infinity) >= call.madeAt),
+    );
 }
 
 /** Whether a change stored the report, or one that its process made since. */
