@@ -150,6 +150,8 @@ export class Landing {
 
   #begun(slot: Slot, attempt: number): void {
     begin(slot, attempt);
+    // What the storage said of the attempt before is no floor of this one.
+    slot.floor = slot.newest()?.percent ?? 0;
     if (!slot.dirty || slot.owner === null || slot.owner === attempt) return;
     const reason = `attempt ${slot.owner} is stale, current attempt is ${attempt}`;
     this.#letGo(slot, refusal(progressReport, slot.key, "STALE_ATTEMPT", reason));

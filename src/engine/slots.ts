@@ -11,11 +11,14 @@ export interface SlotsOptions {
 
 /**
  * The slots of all jobs of this process. Idle ones are forgotten; a job that this process started and did not finish is
- * remembered longer, because its slot carries the fence: only when there are more than `maxIdle`, the longest idle first.
+ * remembered longer, because its slot carries the fence: only when there are more than `maxIdle`, the longest idle first. Of
+ * one whose worker was told to end, the attempt is all that stays.
  */
 export class Slots {
   readonly #options: SlotsOptions;
   readonly #slots = new Map<string, Slot>();
+  /** The attempts that plain calls of this process belong to, of jobs whose worker was told to end. */
+  readonly #fences = new Map<string, number>();
   #cancel: CancelTimer | null = null;
 
   constructor(options: SlotsOptions) {
@@ -34,6 +37,7 @@ export class Slots {
     let slot = this.#slots.get(key);
     if (slot === undefined) {
       slot = new Slot(key);
+      slot.attempt = this.#fences.get(key) ?? null;
       this.#slots.set(key, slot);
       this.#cancel ??= this.#scheduleSweep();
     }
@@ -50,6 +54,13 @@ export class Slots {
     this.#cancel = null;
   }
 
+  #forget({ key, signal }: Slot): void {
+    this.#slots.delete(key);
+    if (signal === null) return;
+    this.#fences.delete(key);
+    if (!signal.ended) this.#fences.set(key, signal.attempt);
+  }
+
   #scheduleSweep(): CancelTimer {
     const { clock, idleMs } = this.#options;
     return clock.schedule(Math.min(idleMs, 60_000), () => this.#sweep(), false);
@@ -60,10 +71,14 @@ export class Slots {
     const now = clock.monotonic();
     const idle = [...this.#slots.values()].filter((slot) => isIdle(slot));
     for (const slot of idle) {
-      if (now - slot.lastActive >= idleMs && !carriesFence(slot)) this.#slots.delete(slot.key);
+      if (now - slot.lastActive >= idleMs && !isRunning(slot)) this.#forget(slot);
     }
     const left = idle.filter((slot) => this.#slots.has(slot.key)).sort((a, b) => a.lastActive - b.lastActive);
     for (const slot of left.slice(0, Math.max(0, left.length - maxIdle))) this.#slots.delete(slot.key);
+    for (const key of this.#fences.keys()) {
+      if (this.#fences.size <= maxIdle) break;
+      this.#fences.delete(key);
+    }
     this.#cancel = this.#slots.size > 0 ? this.#scheduleSweep() : null;
   }
 }
@@ -72,6 +87,6 @@ function isIdle(slot: Slot): boolean {
   return !slot.dirty && !slot.inFlight && !slot.windowRuns && slot.queued === "no" && slot.lane.length === 0;
 }
 
-function carriesFence(slot: Slot): boolean {
-  return slot.signal !== null && !slot.signal.ended;
+function isRunning({ signal }: Slot): boolean {
+  return signal !== null && !signal.ended && signal.reason === null;
 }

@@ -128,6 +128,18 @@ describe("starting a job", () => {
     expect(await reporter.progress("a", 10)).toMatchObject({ outcome: "written", percent: 10, attempt: 2 });
   });
 
+  test("takes what is reported for it, whatever others had reported on the attempt before", async () => {
+    const { reporter, storage, clock } = engineOn();
+    storage.put("a", { status: "running", progress: 80 });
+    storage.gate.close();
+    void reporter.progress("a", 50);
+    await clock.advance(0);
+    const started = reporter.startJob("a");
+    void reporter.progress("a", 10);
+    storage.gate.open();
+    expect(await (await started).forceProgress(20)).toMatchObject({ outcome: "written", percent: 20 });
+  });
+
   test("keeps progress when it is asked to resume", async () => {
     const { reporter, storage, clock } = engineOn();
     withJobs(storage, "a");

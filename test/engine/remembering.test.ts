@@ -27,6 +27,22 @@ describe("the jobs a process remembers", () => {
     expect(engine.jobs.remembered).toBe(1);
   });
 
+  test("are forgotten when their worker was told to end, but for the attempt it belongs to", async () => {
+    const { reporter, storage, clock, engine } = engineOn({ options: { idleMs: minute } });
+    const other = engineOn({ clock, storage });
+    withJobs(storage, "a");
+    const zombie = await reporter.startJob("a");
+    await other.reporter.startJob("a");
+    await reporter.forceProgress("a", 10);
+    for (let i = 0; i < 2; i++) {
+      await clock.advance(10 * minute);
+      expect(engine.jobs.remembered).toBe(0);
+      expect(await reporter.progress("a", 20)).toMatchObject({ error: { code: "STALE_ATTEMPT" } });
+    }
+    await expect(zombie.complete()).rejects.toMatchObject({ code: "STALE_ATTEMPT" });
+    expect(await (await reporter.startJob("a")).forceProgress(5)).toMatchObject({ outcome: "written", attempt: 3 });
+  });
+
   test("stay while something is unwritten", async () => {
     const { reporter, storage, clock, engine } = engineOn({ options: { idleMs: minute } });
     withJobs(storage, "a");
