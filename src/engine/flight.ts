@@ -19,13 +19,12 @@ export interface Flight {
 export function progressFlight(slot: Slot, item: LaneItem | null, unwritten: Unwritten, at: number): Flight {
   const update = unwritten.take(slot) as ProgressUpdate;
   const task = commitTask(slot, { change: { kind: "progress", update }, fence: slot.attempt, unwritten: null, at });
-  const { first, forced } = slot;
+  const { first } = slot;
   slot.first = null;
-  slot.forced = null;
   slot.inFlight = true;
   slot.carries = true;
   slot.touching = false;
-  return { slot, task, update, item, first, forced };
+  return { slot, task, update, item, first, forced: slot.takeForced() };
 }
 
 /** Takes a change along, and with a change of status the newest progress. */
@@ -41,11 +40,8 @@ export function changeFlight(
   task.command = { ...task.command, fence: item.bound ?? slot.attempt, unwritten: together };
   slot.inFlight = true;
   slot.carries = together !== null;
-  if (newest === null) return { slot, task, update: null, item, first: null, forced: null };
-  slot.settleFirst({ outcome: "coalesced" });
-  const { forced } = slot;
-  slot.forced = null;
-  return { slot, task, update: null, item, first: null, forced };
+  if (newest !== null) slot.settleFirst({ outcome: "coalesced" });
+  return { slot, task, update: null, item, first: null, forced: newest === null ? null : slot.takeForced() };
 }
 
 /** Takes a sign of life along. */

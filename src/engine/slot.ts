@@ -160,7 +160,14 @@ export class Slot {
     this.first = null;
   }
 
-  /** Has calls wait again that a write had taken along. */
+  /** Those who wait for the write that takes their progress along. */
+  takeForced(): Forced | null {
+    const { forced } = this;
+    this.forced = null;
+    return forced;
+  }
+
+  /** Has calls wait again whose write came to nothing. */
   restoreForced(forced: Forced): void {
     if (this.forced === null) this.forced = forced;
     else void this.forced.answer.then(forced.settle);
@@ -184,8 +191,7 @@ export class Slot {
   /** Answers everybody who waits for the unwritten progress. */
   settleAll(result: ProgressResult): void {
     this.settleFirst(result);
-    this.forced?.settle(result);
-    this.forced = null;
+    this.takeForced()?.settle(result);
   }
 
   clear(): void {
