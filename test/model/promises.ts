@@ -24,6 +24,9 @@ export function brokenWhileOpen(world: World, story: Story): string[] {
 export function brokenAfterClosing(world: World): string[] {
   const found = lateClosings(world);
   for (const process of world.processes) {
+    if (process.killedAt === null && process.unwritten.length > 0 && world.weather.troubled === 0 && !locks(world)) {
+      found.push(`reporter ${process.name} closed in fine weather and left ${process.unwritten} unwritten`);
+    }
     if (process.killedAt === null && process.line.timers > 0) {
       found.push(`reporter ${process.name} is closed and has ${process.line.timers} timers left`);
     }
