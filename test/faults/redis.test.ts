@@ -23,6 +23,7 @@ function expectWindowsOfEachProcess(course: FaultCourse): void {
   const { fault } = course.worker.seen;
   expect(fault.outcomes).toEqual(only(fault.outcomes, "written", "coalesced", "rejected JOB_FINISHED"));
   expect(fault.changes).toEqual(only(fault.changes, "stored"));
+  expect(fault.outcomes.written).toBeGreaterThan(0);
   expect(course.writes.most).toBeLessThanOrEqual(2 * mostInWindows(course));
 }
 
