@@ -24,6 +24,8 @@ function expectWindowsOfEachProcess(course: FaultCourse): void {
   expect(fault.outcomes).toEqual(only(fault.outcomes, "written", "coalesced", "rejected JOB_FINISHED"));
   expect(fault.changes).toEqual(only(fault.changes, "stored"));
   expect(fault.outcomes.written).toBeGreaterThan(0);
+  // At most `timeoutMs`, and the write: not for a new connection, which may take a second.
+  expect(fault.longestAwaitedMs).toBeLessThan(3 * timeoutMs);
   expect(course.writes.most).toBeLessThanOrEqual(2 * mostInWindows(course));
 }
 
@@ -50,6 +52,8 @@ test("refused: each process throttles for itself, and says so once", async () =>
 test("dead mid-call: after the time allowed it counts as away", async () => {
   const course = await runOnTwo({
     fault: "dead mid-call",
+    // Time for a call to wait for a connection, if one did.
+    holdMs: 2_000,
     inject: ({ network }) => network.redisUrl.blackhole(),
     heal: ({ network }) => network.redisUrl.accept(),
   });
