@@ -80,6 +80,7 @@ async function failOverUnderLoad({ name, clusters, failOver }: Failover): Promis
   const figures = {
     failedOverMs,
     sharedAgainMs: recoveredAt - killedAt,
+    writePauseMs: longestPause([killedAt, ...(await writeTimes(stage, killedAt, recoveredAt)), recoveredAt]),
     liveGapMs: longestPause(watcher.times.filter((time) => time > killedAt - 1_000)),
     writesPerWindow: [
       await most(sharedSince, killedAt),
@@ -92,9 +93,16 @@ async function failOverUnderLoad({ name, clusters, failOver }: Failover): Promis
   const [atFirst, meanwhile, afterwards] = figures.writesPerWindow;
   expect([atFirst, afterwards]).toEqual([1, 1]);
   expect(meanwhile).toBeLessThanOrEqual(loads.length);
+  expect(figures.writePauseMs).toBeLessThan(failedOverMs);
   expect(await faultsIn(stage.db)).toEqual(noFaults);
   expect(watcher.percents).toEqual(watcher.percents.toSorted((a, b) => a - b));
   for (const report of reports) expectCallsReturnedAtOnce(report);
+}
+
+/** When any job was written. */
+async function writeTimes({ db }: Stage, from: number, to: number): Promise<number[]> {
+  const times = (await journaledChanges(db)).map(({ at }) => at.getTime());
+  return times.filter((at) => at >= from && at < to);
 }
 
 /** Most writes of one job within one window, less what a loaded machine may delay one of them by. */
