@@ -7,7 +7,7 @@ import { optionsOn } from "../guarantees/stage-address.js";
 import { eventually } from "../support/eventually.js";
 import { startRedisCluster } from "../support/private-redis-cluster.js";
 import { expectCallsReturnedAtOnce, longestPause } from "./audit.js";
-import { startLoad } from "./load.js";
+import { type Load, startLoad } from "./load.js";
 import type { ClusterAddresses } from "./workers/load-messages.js";
 import { reporterOnClusters } from "./workers/reporter-on-clusters.js";
 
@@ -67,7 +67,7 @@ async function failOverUnderLoad({ name, clusters, failOver }: Failover): Promis
   for (const load of loads) load.fault();
   await failOver();
   const failedOverMs = Date.now() - killedAt;
-  const recoveredAt = Math.max(...(await Promise.all(loads.map((load) => load.warned("Redis answers again")))));
+  const recoveredAt = Math.max(...(await Promise.all(loads.map(untilBack))));
   const seen = watcher.times.length;
   await eventually(() => expect(watcher.times.length).toBeGreaterThan(seen + 10));
   // The end of a reporter flushes, whatever the windows.
@@ -97,6 +97,18 @@ async function failOverUnderLoad({ name, clusters, failOver }: Failover): Promis
   expect(await faultsIn(stage.db)).toEqual(noFaults);
   expect(watcher.percents).toEqual(watcher.percents.toSorted((a, b) => a - b));
   for (const report of reports) expectCallsReturnedAtOnce(report);
+}
+
+/** When a process has all of Redis back: windows and live updates have a connection each, and say the same when it answers. */
+function untilBack({ messages }: Load): Promise<number> {
+  const said = (words: RegExp) =>
+    messages.flatMap(({ warned }) => (warned && words.test(warned.message) ? warned : []));
+  return eventually(() => {
+    const back = said(/^Redis answers again$/);
+    expect(back.length).toBeGreaterThan(0);
+    expect(back).toHaveLength(said(/^Redis is out of reach: (each process|live updates are dropped)/).length);
+    return Math.max(...back.map(({ at }) => at));
+  });
 }
 
 /** When any job was written. */
