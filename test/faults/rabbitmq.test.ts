@@ -100,7 +100,10 @@ test('unroutable, "drop": events are let go and counted, which is said once', as
   });
   await using late = await listen(stage);
   expect(puppet.warnings().filter((warning) => warning.includes("no queue"))).toHaveLength(1);
-  expect(await puppet.call("health")).toMatchObject({ outbox: { waiting: 0 } });
+  expect(await puppet.call("health")).toMatchObject({
+    outbox: { waiting: 0 },
+    events: { published: 0, unroutable: 2 },
+  });
   expect(late.deliveries).toEqual([]);
   puppet.send({ id: -1, name: "close", args: [] });
   puppet.send({ id: -2, name: "letGo", args: [] });
