@@ -159,10 +159,17 @@ describe("a broker of its own", () => {
     const course = await run({
       fault: "blocked by a memory alarm",
       instead: { rabbitmqUrl: broker.url },
+      // Blocked for longer than a confirm may take.
+      task: { options: { rabbitmq: { confirmTimeoutMs: 1_000 } } },
+      holdMs: 2_000,
       inject: async () => void (await broker.ctl("set_vm_memory_high_watermark", "0.000001")),
       heal: async () => void (await broker.ctl("set_vm_memory_high_watermark", "0.8")),
     });
     expectUnnoticed(course);
+    expect(course.warnings).toEqual([
+      "RabbitMQ takes no events for the time being: they wait",
+      "RabbitMQ takes events again",
+    ]);
   });
 
   test("the vhost gone: events wait in the outbox until it is back", async () => {
