@@ -16,6 +16,8 @@ export interface CourseWorker {
   takeConnections(take: boolean): Promise<void>;
   /** What the library warned of so far, oldest first. */
   warnings(): string[];
+  /** The reasons it gave, oldest first. */
+  reasons(): string[];
   /** Lets it complete its jobs, close its reporter and end by itself. */
   finish(): Promise<FinishedWorker>;
 }
@@ -55,6 +57,7 @@ export async function startCourseWorker(
       await order({ takeConnections: take }, ({ connectionsTaken }) => connectionsTaken === take);
     },
     warnings: () => worker.messages.flatMap(({ warned }) => warned ?? []),
+    reasons: () => worker.messages.flatMap(({ reason }) => reason ?? []),
     async finish() {
       const { figures, unfinished } = await order({ finish: true }, (message) => message.figures !== undefined);
       const { code } = await worker.exit;

@@ -33,6 +33,8 @@ export interface FaultPlan {
 export interface FaultCourse {
   readonly worker: FinishedWorker;
   readonly warnings: readonly string[];
+  /** Why it warned. */
+  readonly reasons: readonly string[];
   readonly stored: Stored;
   readonly consumer: Consumed;
   /** Writes of the busiest steady job by all processes together, until they close. */
@@ -83,6 +85,7 @@ export async function runFaultCourse(plan: FaultPlan): Promise<FaultCourse> {
   const course: FaultCourse = {
     worker: finished,
     warnings: worker.warnings(),
+    reasons: worker.reasons(),
     stored: await auditStored(scene),
     writes,
     consumer: await auditConsumed(scene),

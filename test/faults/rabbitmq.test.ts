@@ -2,7 +2,7 @@ import { type Channel, connect } from "amqplib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { listen } from "../guarantees/listener.js";
 import { startPuppet } from "../guarantees/puppet.js";
-import { openStage } from "../guarantees/stage.js";
+import { openStage, type Stage } from "../guarantees/stage.js";
 import { eventually } from "../support/eventually.js";
 import { type PrivateRabbitmq, privateRabbitmq } from "../support/servers.js";
 import { expectPromisesKept, type FaultCourse, type FaultPlan, runFaultCourse } from "./fault-course.js";
@@ -94,10 +94,7 @@ test('unroutable, "drop": events are let go and counted, which is said once', as
   const jobId = await stage.job();
   await puppet.call("startJob", jobId);
   await puppet.job("complete");
-  await eventually(async () => {
-    const { rows } = await stage.db.query("select count(*)::int as waiting from worker_progress_outbox");
-    expect(rows).toEqual([{ waiting: 0 }]);
-  });
+  await untilNoneWaits(stage);
   await using late = await listen(stage);
   expect(puppet.warnings().filter((warning) => warning.includes("no queue"))).toHaveLength(1);
   expect(await puppet.call("health")).toMatchObject({
@@ -200,17 +197,29 @@ describe("a broker of its own", () => {
     const course = await run({
       fault: "wrong password",
       instead: { rabbitmqUrl: broker.url.replace("guest:guest", "guest:s3cr3t") },
-      inject: async ({ network }) => {
+      // With nothing on its way, so that the reason that is given is the login and not the cut.
+      inject: async ({ stage, network }, worker) => {
+        await worker.pause();
+        await untilNoneWaits(stage);
         await broker.ctl("change_password", "guest", "another");
         network.rabbitmqUrl.cut();
+        worker.resume();
       },
       heal: async () => void (await broker.ctl("change_password", "guest", "s3cr3t")),
     });
     expectUnnoticed(course);
-    expect(course.warnings.join("\n")).not.toContain("s3cr3t");
+    expect(course.reasons.join("\n")).toContain("refused the login");
+    expect([...course.warnings, ...course.reasons].join("\n")).not.toContain("s3cr3t");
     await broker.ctl("change_password", "guest", "guest");
   });
 });
+
+function untilNoneWaits({ db }: Stage): Promise<void> {
+  return eventually(async () => {
+    const { rows } = await db.query("select count(*)::int as waiting from worker_progress_outbox");
+    expect(rows).toEqual([{ waiting: 0 }]);
+  });
+}
 
 function untilEmpty(url: string | null, queue: string): Promise<void> {
   return administer(url, (channel) =>

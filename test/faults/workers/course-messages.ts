@@ -63,6 +63,8 @@ export interface CourseMessage {
   readonly connectionsTaken?: boolean;
   /** A warning of the library. */
   readonly warned?: string;
+  /** Why it warned, where it says so. */
+  readonly reason?: string;
   /** Everything, once all jobs are completed and the reporter is closed. */
   readonly figures?: Readonly<Record<Phase, Seen>>;
   /** What `close()` answered. */

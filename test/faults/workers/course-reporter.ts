@@ -16,7 +16,7 @@ export interface CourseReporter {
 export function courseReporter(
   address: StageAddress,
   task: CourseTask,
-  warn: (message: string) => void,
+  warn: (message: string, details?: Readonly<Record<string, unknown>>) => void,
 ): CourseReporter {
   const pool = task.ownPool === null ? null : poolOn(address.databaseUrl, task.ownPool);
   const redis = task.sentinel === null ? null : sentinelClient(task.sentinel);

@@ -8,7 +8,9 @@ import { SeenLog } from "./seen.js";
 
 const { address, task } = workerTask<CourseTask>();
 const say = (message: CourseMessage) => tell(message);
-const { reporter, takeConnections, close } = courseReporter(address, task, (warned) => void say({ warned }));
+const { reporter, takeConnections, close } = courseReporter(address, task, (warned, details) => {
+  void say({ warned, reason: String(details?.reason ?? "") });
+});
 const { startJob, progress, completeJob, failJob } = reporter;
 const seen = new SeenLog();
 const door = new Door();
