@@ -45,10 +45,13 @@ test("20,000 events for a slow publisher wait in the outbox, are told of, leave 
   const first = await reporter.health();
   expect(first.outbox?.waiting).toBeGreaterThan(events / 2);
   await eventually(async () => {
+    const before = await oldestAt();
     const later = await reporter.health();
     expect(later.events.published).toBeGreaterThan(first.events.published);
     // What is published is taken out of the outbox a moment later.
     expect(later.outbox?.waiting).toBeLessThan(first.outbox?.waiting ?? 0);
+    expect(later.outbox?.oldestAt).toBeGreaterThanOrEqual(before);
+    expect(later.outbox?.oldestAt).toBeLessThanOrEqual(await oldestAt());
     expect(Date.now() - (later.outbox?.oldestAt ?? Date.now())).toBeGreaterThan(1_000);
   });
   const full = await tableFigures(stage.db);
@@ -93,6 +96,14 @@ async function storedEvents(): Promise<ReadonlyMap<string, readonly string[]>> {
     byJob.set(job_id, [...(byJob.get(job_id) ?? []), event_id]);
   }
   return byJob;
+}
+
+/** When the event was stored that is the next to leave, in milliseconds since the epoch. */
+async function oldestAt(): Promise<number> {
+  const { rows } = await stage.db.query<{ created_at: Date }>(
+    "select created_at from worker_progress_outbox order by position limit 1",
+  );
+  return rows[0]?.created_at.getTime() ?? Number.NaN;
 }
 
 /** A server looks once a minute otherwise. */
