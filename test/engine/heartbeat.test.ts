@@ -14,6 +14,25 @@ function stage(options: NonNullable<Parameters<typeof engineOn>[0]>["options"] =
   return { clock, live, storage, worker: first.reporter, other: second.reporter, log: first.log, signsOf };
 }
 
+test("a sign of life whose window ended while the storage was away is not written outside of it", async () => {
+  const clock = new SimulatedClock();
+  const acquire = (keys: readonly string[]) =>
+    new Promise<readonly number[]>((answered) => {
+      clock.schedule(5, () => answered(keys.map(() => 0)), false);
+    });
+  const throttle = { acquire, close: async () => {} };
+  const { reporter, storage } = engineOn({ clock, throttle, options: { heartbeatMs: 10_000, windowMs: 10 } });
+  withJobs(storage, "a", "b");
+  await reporter.startJob("a");
+  await clock.advance(5_000);
+  storage.outage = "STORAGE_UNAVAILABLE";
+  void reporter.startJob("b");
+  await clock.advance(20);
+  storage.outage = null;
+  await clock.advance(1_000);
+  expect([storage.job("b").status, storage.writesOf("a").length]).toEqual(["running", 1]);
+});
+
 describe("a job whose progress stands still", () => {
   test("is never silent for longer than heartbeatMs", async () => {
     const { clock, storage, worker } = stage({ heartbeatMs: 30_000 });

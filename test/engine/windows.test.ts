@@ -237,4 +237,13 @@ describe("windows that processes share", () => {
     await clock.advance(2_000);
     expect(percentsOf(storage, id)).toEqual([10, 20]);
   });
+
+  test("two spellings of one id never meet in one statement", async () => {
+    const { reporter, storage } = engineOn();
+    storage.traits = { ...storage.traits, idType: "uuid" };
+    const id = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+    withJobs(storage, id);
+    await Promise.all([id, id.toUpperCase()].map((spelling) => reporter.updateStatus(spelling, "running")));
+    expect(storage.statements).toEqual([1, 1]);
+  });
 });
