@@ -53,7 +53,6 @@ export class WatchedJob {
   /** Takes in what the storage holds. Answers whether it has to be read again, because of what came meanwhile. */
   loaded(job: JobSnapshot, percentType: PercentType): boolean {
     this.#percentType = percentType;
-    if (this.#job !== null && job.attempt < this.#job.attempt) return false;
     this.#show(notBehind(job, this.#job));
     const early = this.#early;
     this.#early = null;

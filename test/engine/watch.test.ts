@@ -114,6 +114,16 @@ describe("a watcher", () => {
     ]);
   });
 
+  test("follows a storage that lost the newest attempt when it failed over", async () => {
+    const { clock, storage, reporter } = stage();
+    storage.put("a", { status: "running", attempt: 2, progress: 30 });
+    const seen = follow(reporter.watch("a"));
+    await clock.advance(0);
+    storage.put("a", { status: "completed", attempt: 1, progress: 100 });
+    await clock.advance(30_000);
+    expect([statuses(seen), seen.ended]).toEqual([["running", "completed"], true]);
+  });
+
   test("sees rate and seconds left of a job it watched from its beginning", async () => {
     const { clock, storage, worker, reporter } = stage();
     withJobs(storage, "a");
