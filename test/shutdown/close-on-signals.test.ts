@@ -41,7 +41,7 @@ describe("a worker that is told to end in the middle of a window", () => {
 
   test("closes all of its reporters before it ends", async () => {
     const jobIds = await stage.jobs(3);
-    const worker = await startReporting(jobIds, "nothing");
+    const worker = await startReporting(jobIds, "closes one reporter after the other");
     worker.kill("SIGTERM");
     expect(await worker.exit).toMatchObject({ code: null, signal: "SIGTERM" });
     const rows = await Promise.all(jobIds.map((jobId) => stage.row(jobId)));
@@ -79,6 +79,15 @@ describe("an application that listens to the signal itself", () => {
       expect((await stage.row(jobId)).progress).toBe(40);
     },
   );
+
+  test("… and ends when nothing is left to do is not held up, and finds the listeners gone", async () => {
+    const worker = await startReporting([await stage.job()], "runs out");
+    const began = performance.now();
+    worker.kill("SIGTERM");
+    expect(await worker.exit).toMatchObject({ code: 0, signal: null, stderr: nothingLost });
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(worker.messages.at(-1)).toEqual({ listeners: 0 });
+  });
 });
 
 describe("with PostgreSQL away", () => {

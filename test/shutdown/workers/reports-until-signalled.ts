@@ -17,6 +17,8 @@ export interface ReportsUntilSignalledTask {
     | "listens once itself"
     | "reports before the reporter closes"
     | "hangs before the reporter closes"
+    | "closes one reporter after the other"
+    | "runs out"
     | "ends by itself";
 }
 
@@ -34,6 +36,7 @@ const reporters = task.jobIds.map(() =>
 const [jobId] = task.jobIds as [string];
 const [reporter] = reporters as [ProgressReporter];
 let heard = 0;
+let begun = 0;
 
 const finishWork = async () => {
   heard++;
@@ -43,12 +46,21 @@ const finishWork = async () => {
   process.exit(7);
 };
 
+const runOut = async () => {
+  await reporter.close();
+  await tell({ heard: 1 });
+  await tell({ listeners: listeners() });
+  letGo();
+};
+
+if (task.application === "runs out") process.once("SIGTERM", () => void runOut());
 if (task.application === "listens itself") process.on("SIGTERM", () => void finishWork());
 if (task.application === "listens once itself") process.once("SIGTERM", () => void finishWork());
 
 const before = {
   "reports before the reporter closes": () => void reporter.progress(jobId, 90, "last frame"),
   "hangs before the reporter closes": () => new Promise(() => {}),
+  "closes one reporter after the other": () => new Promise((resolve) => setTimeout(resolve, 100 * begun++)),
 }[task.application as string];
 
 if (task.application !== "asks for no helper") {
@@ -61,7 +73,11 @@ for (const [i, each] of reporters.entries()) {
   await each.progress(id, 1);
   for (let percent = 2; percent <= 40; percent++) void each.progress(id, percent);
 }
-await tell({ ready: true, listeners: process.listenerCount("SIGTERM") + process.listenerCount("SIGINT") });
+await tell({ ready: true, listeners: listeners() });
 // The channel to the test keeps this process alive as jobs would.
 if (task.application === "ends by itself") letGo();
 else process.on("message", () => {});
+
+function listeners(): number {
+  return process.listenerCount("SIGTERM") + process.listenerCount("SIGINT");
+}
