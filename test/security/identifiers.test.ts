@@ -56,6 +56,8 @@ const text = fc.oneof(
 
 interface Names {
   readonly schema: string;
+  /** The schema of the library's own tables, which it makes itself. */
+  readonly own: string;
   readonly table: string;
   readonly outbox: string;
   readonly columns: Readonly<Record<(typeof mappedColumns)[number], string>>;
@@ -68,6 +70,7 @@ const columnTypes = ["text primary key", "text", "int", "int", "jsonb", "text", 
 
 const plain: Names = {
   schema: "plain schema",
+  own: "own schema",
   table: "jobs",
   outbox: "events",
   columns: {
@@ -86,6 +89,7 @@ const plain: Names = {
 /** Names with a hostile one in each place of the mapping. */
 const hostileNames: fc.Arbitrary<Names> = fc.record({
   schema: text,
+  own: text,
   table: text,
   outbox: text,
   columns: fc.record(
@@ -95,18 +99,21 @@ const hostileNames: fc.Arbitrary<Names> = fc.record({
   running: text,
 });
 
+/** Each place that a name has in the mapping. */
+const places: readonly ((name: string) => Names)[] = [
+  (schema) => ({ ...plain, schema }),
+  (own) => ({ ...plain, own }),
+  (table) => ({ ...plain, table }),
+  (outbox) => ({ ...plain, outbox }),
+  (running) => ({ ...plain, running }),
+  (step) => ({ ...plain, places: { ...plain.places, step } }),
+  ...mappedColumns.map((column) => (name: string) => ({ ...plain, columns: { ...plain.columns, [column]: name } })),
+];
+
 /** One hostile name at a time, so that one that is refused does not hide the others. */
-const oneHostileName: fc.Arbitrary<Names> = fc.oneof(
-  text.map((schema) => ({ ...plain, schema })),
-  text.map((table) => ({ ...plain, table })),
-  text.map((outbox) => ({ ...plain, outbox })),
-  text.map((running) => ({ ...plain, running })),
-  text.map((step) => ({ ...plain, places: { ...plain.places, step } })),
-  fc.tuple(fc.constantFrom(...mappedColumns), text).map(([column, name]) => ({
-    ...plain,
-    columns: { ...plain.columns, [column]: name },
-  })),
-);
+const oneHostileName: fc.Arbitrary<Names> = fc
+  .tuple(fc.constantFrom(...places), text)
+  .map(([namesWith, name]) => namesWith(name));
 
 test("a mapping of hostile names is refused by name, or it works and harms nothing", async () => {
   let worked = 0;
@@ -134,22 +141,38 @@ describe("each hostile name, in each place", () => {
     const everywhere = {
       ...plain,
       schema: name,
+      own: `${name}o`,
       table: name,
       outbox: `${name}o`,
       places: { ...plain.places, step: name },
       running: name,
       columns: { ...plain.columns, errorCode: name },
     };
-    const problem = refusalOf(everywhere);
-    if (problem === null) await reportThrough(everywhere);
-    else expect(problem).toMatch(/^(Option |table\.)/);
+    // Where one place refuses the name, each is asked alone.
+    const tried = refusalOf(everywhere) === null ? [everywhere] : places.map((namesWith) => namesWith(name));
+    for (const names of tried) {
+      const problem = refusalOf(names);
+      if (problem === null) await reportThrough(names);
+      else expect(problem).toMatch(/^(Option |table\.)/);
+    }
     expect((await db.query("select alive from canary")).rows).toEqual([{ alive: true }]);
   });
 });
 
-function optionsOf({ schema, table, outbox, columns, places, running }: Names): PostgresStorageOptions {
+describe("one name for two things is refused by both:", () => {
+  test.each<[string, Names, RegExp]>([
+    ["two columns", { ...plain, columns: { ...plain.columns, errorCode: "status" } }, /status and .*errorCode share/],
+    ["two keys", { ...plain, places: { step: "it", message: "it" } }, /step and .*message share/],
+    ["two statuses", { ...plain, running: "failed" }, /running and failed are both spelled/],
+  ])("%s", (_, names, problem) => {
+    expect(refusalOf(names)).toMatch(problem);
+  });
+});
+
+function optionsOf({ schema, own, table, outbox, columns, places, running }: Names): PostgresStorageOptions {
   const mapping: JobTable = {
     name: table,
+    schema,
     columns: {
       ...columns,
       step: { metricsKey: places.step },
@@ -157,7 +180,7 @@ function optionsOf({ schema, table, outbox, columns, places, running }: Names): 
     },
     statuses: { running },
   };
-  return { schema, table: mapping, outboxTable: outbox, notify: false };
+  return { schema: own, table: mapping, outboxTable: outbox, notify: false };
 }
 
 function refusalOf(names: Names): string | null {
@@ -172,11 +195,11 @@ function refusalOf(names: Names): string | null {
 
 /** Takes a job through its life in tables of these names, and looks at what is stored past the library. */
 async function reportThrough(names: Names): Promise<void> {
-  const { schema, table, columns, places, running } = names;
+  const { schema, own, table, columns, places, running } = names;
   const quoted = (name: string) => pg.escapeIdentifier(name);
   const address = `${quoted(schema)}.${quoted(table)}`;
   const definitions = mappedColumns.map((column, i) => `${quoted(columns[column])} ${columnTypes[i]}`);
-  await db.query(`drop schema if exists ${quoted(schema)} cascade`);
+  await db.query(`drop schema if exists ${quoted(schema)}, ${quoted(own)} cascade`);
   await db.query(`create schema ${quoted(schema)}`);
   await db.query(`create table ${address} (${definitions.join(", ")})`);
   const reporter = createProgressReporter(database.url, null, null, { postgres: optionsOf(names) });
@@ -206,6 +229,6 @@ async function reportThrough(names: Names): Promise<void> {
     expect(stored.rows).toMatchObject([{ [columns.status]: "failed", [columns.errorCode]: "E1" }]);
   } finally {
     await reporter.close();
-    await db.query(`drop schema ${quoted(schema)} cascade`);
+    await db.query(`drop schema if exists ${quoted(schema)}, ${quoted(own)} cascade`);
   }
 }
