@@ -39,10 +39,10 @@ export function withoutPasswords(text: string, urls: readonly string[]): string 
 }
 
 function passwordsOf(urls: readonly string[]): readonly string[] {
+  const places = [/^[^:]+:\/\/[^:@/]*:(.*)@/, /[?&]password=([^&#]*)/i];
   return urls.flatMap((url) => {
-    const written = /^[^:]+:\/\/[^:@/]*:(.*)@/.exec(url)?.[1];
-    if (written === undefined || written === "") return [];
-    return [written, decoded(written)];
+    const written = places.map((place) => place.exec(url)?.[1] ?? "").filter((password) => password !== "");
+    return [...written, ...written.map(decoded)];
   });
 }
 
