@@ -6,5 +6,9 @@ export function reasonOf(error: unknown): string {
 }
 
 function redact(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/]*@/gi, "$1***@");
+  // A password that is not encoded may hold a slash or an @: everything goes up to the last one.
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)(\S*)/gi, (_, scheme: string, rest: string) => {
+    const at = rest.lastIndexOf("@");
+    return scheme + (at < 0 ? rest : `***${rest.slice(at)}`);
+  });
 }

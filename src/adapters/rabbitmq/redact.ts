@@ -2,7 +2,11 @@ import { inspect } from "node:util";
 
 /** Text without the user and password of any URL in it. */
 export function redact(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/]*@/gi, "$1***@");
+  // A password that is not encoded may hold a slash or an @: everything goes up to the last one.
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)(\S*)/gi, (_, scheme: string, rest: string) => {
+    const at = rest.lastIndexOf("@");
+    return scheme + (at < 0 ? rest : `***${rest.slice(at)}`);
+  });
 }
 
 /** What went wrong, in words; Node leaves the message of some errors empty and says it in their code. */
