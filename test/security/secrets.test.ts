@@ -1,10 +1,12 @@
 import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { inspect } from "node:util";
+import { Redis } from "ioredis";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AmqpArgument, createProgressReporter } from "worker-progress";
-import { createEventConsumer } from "worker-progress/consumer";
+import { type AmqpConsumerSource, createEventConsumer } from "worker-progress/consumer";
+import { type RabbitmqSource, rabbitmqPublisher } from "worker-progress/rabbitmq";
 import { runProgram } from "../cli/run-program.js";
 import { eventually } from "../support/eventually.js";
 import { freePort } from "../support/free-port.js";
@@ -67,9 +69,30 @@ async function everythingSaid(
     said.push(...(await Promise.all(changes.map((change) => change.catch((error: unknown) => error)))));
     said.push(await reporter.progress(jobId, 10));
     if (redisUrl) await eventually(() => expect(inspect(said)).toContain("Redis is out of reach"));
-    if (amqp) await eventually(() => expect(inspect(said)).toContain("The publisher is away"));
+    if (amqp) {
+      await eventually(() => expect(inspect(said)).toContain("The publisher is away"));
+      const setup = rabbitmqPublisher(amqp as RabbitmqSource, { log }).setup();
+      said.push(await setup.catch((error: unknown) => error));
+    }
     said.push(await reporter.health());
     said.push(await reporter.close());
+  } catch (error) {
+    said.push(error);
+  }
+  return inked(said);
+}
+
+/** The same of a consumer. */
+async function everythingAConsumerSays(source: AmqpConsumerSource): Promise<string> {
+  const said: unknown[] = [];
+  const log = { warn: (message: string, details?: object) => void said.push(message, details) };
+  try {
+    const consumer = createEventConsumer(source, { queue: "q", handler: async () => {}, log });
+    const started = consumer.start().catch((error: unknown) => error);
+    await eventually(() => expect(said).not.toEqual([]));
+    said.push(consumer.state());
+    await consumer.stop();
+    said.push(await started, consumer.state());
   } catch (error) {
     said.push(error);
   }
@@ -85,7 +108,11 @@ function inked(said: readonly unknown[]): string {
 
 function expectNoTrace(text: string): void {
   expect(text.length).toBeGreaterThan(20);
-  expect(traces.filter((trace) => text.includes(trace))).toEqual([]);
+  expect(tracesIn(text)).toEqual([]);
+}
+
+function tracesIn(text: string): string[] {
+  return traces.filter((trace) => text.includes(trace));
 }
 
 const atNobody = () => `127.0.0.1:${nobody}`;
@@ -145,30 +172,38 @@ describe("no password is read in what is said of RabbitMQ", () => {
   });
 });
 
-test("no password is read in what is said of a connection that the caller opens, whose error names its URL", async () => {
-  const said = await everythingSaid(plain.url, null, async () => {
-    throw new Error(`connect failed: amqp://${credentials}@127.0.0.1/`, {
-      cause: { url: `amqp://${credentials}@host` },
-    });
+describe("no password is read in what is said of a connection that the caller opens, whose error", () => {
+  test.each([
+    ["names its URL", `amqp://${credentials}@host`],
+    ["names a URL whose password is not encoded", `amqp://u:${password}@host`],
+  ])("%s", async (_, url) => {
+    const open = async () => {
+      throw new Error(`connect failed: ${url}/`, { cause: { url } });
+    };
+    expectNoTrace(await everythingSaid(plain.url, null, open));
+    expectNoTrace(await everythingAConsumerSays(open));
   });
-  expectNoTrace(said);
+});
+
+test("no password is read in the messages about a pool of the caller's, whose error names its URL", async () => {
+  const pool = new pg.Pool();
+  pool.connect = async () => {
+    throw new Error(`connect failed: postgres://${credentials}@host/db`);
+  };
+  const said: unknown[] = [];
+  const log = { warn: (message: string, details?: object) => void said.push(message, details) };
+  await using reporter = createProgressReporter(pool, null, null, { log, changeTimeoutMs: 0, closeTimeoutMs: 0 });
+  // The error itself is the cause, and the caller's own.
+  said.push(await reporter.startJob(jobId).catch(({ message }: Error) => message));
+  said.push(await reporter.progress(jobId, 10).then((answer) => "error" in answer && answer.error.message));
+  said.push(await reporter.health());
+  expect(inked(said)).toContain("connect failed");
+  expectNoTrace(inked(said));
 });
 
 describe("no password is read in what a consumer says of RabbitMQ", () => {
   test.each(rabbitmq)("%s", async (_, url) => {
-    const said: unknown[] = [];
-    const log = { warn: (message: string, details?: object) => void said.push(message, details) };
-    try {
-      const consumer = createEventConsumer(url(), { queue: "q", handler: async () => {}, log });
-      const started = consumer.start().catch((error: unknown) => error);
-      await eventually(() => expect(said).not.toEqual([]));
-      said.push(consumer.state());
-      await consumer.stop();
-      said.push(await started, consumer.state());
-    } catch (error) {
-      said.push(error);
-    }
-    expectNoTrace(inked(said));
+    expectNoTrace(await everythingAConsumerSays(url()));
   });
 });
 
@@ -182,5 +217,60 @@ describe("no password is read in what the program prints", () => {
     const { code, stdout, stderr } = await runProgram([command, flag, url(), "--debug"]);
     expect(code).not.toBe(0);
     expectNoTrace(stdout + stderr);
+  });
+});
+
+describe("no password is read in what the program prints of a word that no flag names:", () => {
+  test.each([
+    ["a URL", `postgres://${credentials}@host/db`],
+    ["a URL whose password is not encoded", `postgres://u:${password}@host/db`],
+    ["a URL whose user is the secret", `postgres://${spelled}@host/db`],
+    ["a URL with the password in the query", `postgres://host/db?user=u&password=${spelled}`],
+  ])("%s", async (_, word) => {
+    const { stderr } = await runProgram(["migrate", word]);
+    expect(stderr).toContain("Unexpected argument");
+    expectNoTrace(stderr);
+  });
+});
+
+describe("a password that is said is found", () => {
+  test.each<[string, unknown]>([
+    ["in a warning", `away: ${password}`],
+    ["in the details of a warning", { reason: `connect failed: amqp://${credentials}@host` }],
+    ["in the message of an error", new Error(`connect failed: amqp://${credentials}@host`)],
+    [
+      "in the cause of an error",
+      new Error("away", { cause: new Error("away", { cause: { url: `amqp://${spelled}` } }) }),
+    ],
+    ["in what an error does not show", Object.defineProperty(new Error("away"), "input", { value: password })],
+    ["deep in a state", { events: { publisher: { connections: [{ url: `amqp://${spelled}` }] } } }],
+  ])("%s", (_, said) => {
+    expect(tracesIn(inked(["before", said, "after"]))).not.toEqual([]);
+  });
+
+  test("in the error of the raw client", async () => {
+    const client = new Redis(`redis://:${spelled}@127.0.0.1:${redis.port}`, { lazyConnect: true, retryStrategy: null });
+    const errors: unknown[] = [];
+    client.on("error", (error) => errors.push(error));
+    errors.push(await client.connect().catch((error: unknown) => error));
+    expect(tracesIn(inked(errors))).toContain(password);
+  });
+
+  // Hosts are said: this one stands for a password.
+  test.each<[string, (host: string) => Promise<string>]>([
+    ["PostgreSQL", (host) => everythingSaid(`postgres://${host}/db`, null, null)],
+    ["Redis", (host) => everythingSaid(plain.url, `redis://${host}`, null)],
+    ["RabbitMQ", (host) => everythingSaid(plain.url, null, `amqp://${host}`)],
+    ["RabbitMQ by a consumer", (host) => everythingAConsumerSays(`amqp://${host}`)],
+    [
+      "a connection that the caller opens",
+      (host) => everythingSaid(plain.url, null, () => Promise.reject(new Error(host))),
+    ],
+    [
+      "PostgreSQL by the program",
+      async (host) => (await runProgram(["migrate", "--database-url", `postgres://${host}/db`])).stderr,
+    ],
+  ])("in what is said of %s", async (_, everything) => {
+    expect(tracesIn(await everything("hunter2.invalid"))).toEqual(["hunter2"]);
   });
 });
