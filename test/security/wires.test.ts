@@ -25,17 +25,19 @@ test("keys like __proto__ in metrics are stored and read as keys, from call to c
   const reporter = createProgressReporter(stage.address.databaseUrl, null, null, { windowMs: 60_000 });
   const jobId = await stage.job();
   const job = await reporter.startJob(jobId);
-  await job.progress(10, "a", "b", JSON.parse(`{"first":1,${pollution}}`));
+  await job.progress(10, "a", "b", { first: 1 });
   void job.progress(20, "a", "b", JSON.parse(`{"second":2,${pollution}}`));
+  void job.progress(30, "a", "b", { third: 3 });
   await reporter.close();
   const select = "select metrics::text as metrics from worker_progress_jobs where id = $1";
   const { rows } = await stage.db.query<{ metrics: string }>(select, [jobId]);
   const stored = JSON.parse(rows[0]?.metrics ?? "");
-  expect(Object.keys(stored).sort()).toEqual(["__proto__", "constructor", "first", "second"]);
+  const keys = ["__proto__", "constructor", "first", "second", "third"];
+  expect(Object.keys(stored).sort()).toEqual(keys);
 
   await using again = createProgressReporter(stage.address.databaseUrl);
   const { previous } = await again.startJob(jobId);
-  expect(Object.keys(previous.metrics ?? {}).sort()).toEqual(["__proto__", "constructor", "first", "second"]);
+  expect(Object.keys(previous.metrics ?? {}).sort()).toEqual(keys);
   expectNoPollution(stored, previous.metrics ?? {});
 });
 
@@ -53,12 +55,20 @@ test("a live message that tries to reach prototypes, or is none, changes nothing
   const anybody = new Redis(redisUrl as string);
   const news = { kind: "progress", attempt: 1, progress: 30, step: null, message: "told", at: Date.now() };
   const told = JSON.stringify(news).slice(0, -1);
+  const wrong = [
+    { progress: 1e9 },
+    { progress: "99" },
+    { message: "x".repeat(70_000) },
+    { message: { toString: null } },
+    { step: 7 },
+    { at: "now" },
+  ];
   for (const payload of [
     "{",
     "null",
     `{${pollution}}`,
-    JSON.stringify({ ...news, progress: 1e9 }),
-    JSON.stringify({ ...news, message: "x".repeat(70_000) }),
+    ...wrong.map((fields) => JSON.stringify({ ...news, progress: 99, ...fields })),
+    JSON.stringify({ ...news, progress: 99 }).replace(/"at":\d+/, '"at":1e999'),
     `${told},${pollution}}`,
   ]) {
     await anybody.publish(`${keyPrefix}:live:${jobId}`, payload);
