@@ -80,6 +80,15 @@ describe("an application that listens to the signal itself", () => {
     },
   );
 
+  test("… and hears it twice decides all the same", async () => {
+    const worker = await startReporting([await stage.job()], "listens itself");
+    worker.kill("SIGTERM");
+    await worker.message(({ hears }) => hears === true);
+    worker.kill("SIGTERM");
+    expect(await worker.exit).toMatchObject({ code: 7, signal: null, stderr: nothingLost });
+    expect(worker.messages).toContainEqual({ heard: 2 });
+  });
+
   test("… and ends when nothing is left to do is not held up, and finds the listeners gone", async () => {
     const worker = await startReporting([await stage.job()], "runs out");
     const began = performance.now();

@@ -24,6 +24,8 @@ export interface ReportsUntilSignalledTask {
 
 export interface ReportsUntilSignalledMessage {
   readonly ready?: true;
+  /** The application's own listener was called. */
+  readonly hears?: true;
   /** How often the application's own listener was called when it was done. */
   readonly heard?: number;
   readonly listeners?: number;
@@ -40,6 +42,7 @@ let begun = 0;
 
 const finishWork = async () => {
   heard++;
+  await tell({ hears: true });
   await new Promise((resolve) => setTimeout(resolve, 300));
   await reporter.close();
   await tell({ heard });
