@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openStage, type Stage } from "../guarantees/stage.js";
 import { viaProxy } from "../guarantees/via-proxy.js";
@@ -64,6 +65,24 @@ describe("a worker that is told to end in the middle of a window", () => {
     expect(signal).toBe("SIGTERM");
     expect(stderr).toContain("What comes before closing did not end well { reason: 'it took longer than 300 ms' }");
     expect((await stage.row(jobId)).progress).toBe(40);
+  });
+});
+
+describe("a worker that is told to end, whatever stands in the way,", () => {
+  test("ends with a code by a signal that ends nobody", async () => {
+    const jobId = await stage.job();
+    const worker = await startReporting([jobId], "closes on SIGWINCH");
+    worker.kill("SIGWINCH");
+    expect(await worker.exit).toMatchObject({ code: 128 + constants.signals.SIGWINCH, signal: null });
+    expect((await stage.row(jobId)).progress).toBe(40);
+  });
+
+  test("ends by the signal though its reporter does not close, and says so", async () => {
+    const worker = await startReporting([await stage.job()], "cannot close");
+    worker.kill("SIGTERM");
+    const { signal, stderr } = await worker.exit;
+    expect(signal).toBe("SIGTERM");
+    expect(stderr).toContain("The reporter did not close { reason: 'not now' }");
   });
 });
 

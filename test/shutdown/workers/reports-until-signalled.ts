@@ -19,6 +19,8 @@ export interface ReportsUntilSignalledTask {
     | "hangs before the reporter closes"
     | "closes one reporter after the other"
     | "runs out"
+    | "closes on SIGWINCH"
+    | "cannot close"
     | "ends by itself";
 }
 
@@ -66,7 +68,11 @@ const before = {
   "closes one reporter after the other": () => new Promise((resolve) => setTimeout(resolve, 100 * begun++)),
 }[task.application as string];
 
-if (task.application !== "asks for no helper") {
+if (task.application === "closes on SIGWINCH") {
+  closeOnSignals(reporter, { signals: ["SIGWINCH"] });
+} else if (task.application === "cannot close") {
+  closeOnSignals({ close: () => Promise.reject(new Error("not now")) });
+} else if (task.application !== "asks for no helper") {
   const removals = reporters.map((each) => closeOnSignals(each, before && { before, beforeTimeoutMs: 300 }));
   if (task.application === "takes the helper back") for (const remove of removals) remove();
 }
