@@ -11,8 +11,3 @@ export function sqlText(statement: RawBuilder<unknown>): string {
 export function tableName(name: string, schema: string | undefined): RawBuilder<unknown> {
   return schema === undefined ? sql.id(name) : sql.id(schema, name);
 }
-
-/** A constant as an SQL string literal. */
-export function literal(text: string): RawBuilder<unknown> {
-  return sql.lit(text);
-}
