@@ -24,7 +24,7 @@ function run(plan: Omit<FaultPlan, "server">): Promise<FaultCourse> {
   return runFaultCourse({ server: "PostgreSQL", ...plan, task: { ...plan.task, options } });
 }
 
-/** A row that somebody else holds is no outage, however slow the machine. */
+/** A row that somebody else holds is no outage, however slow the machine, and a change outlasts every cut. */
 const patient = { storageTimeoutMs: 10_000, changeTimeoutMs: 10_000, postgres: { statementTimeoutMs: 20_000 } };
 
 // A change whose answer was lost may have landed: trying it again finds the job finished.
@@ -52,6 +52,11 @@ function expectDeferred(course: FaultCourse, ...possible: readonly string[]): vo
   expect(Object.keys(causes).filter((cause) => possible.includes(cause))).not.toEqual([]);
 }
 
+/** No change rejects, not even as one that had landed. */
+function expectAllChangesStored({ worker }: FaultCourse): void {
+  expect(Object.keys(worker.seen.fault.changes)).toEqual(["stored"]);
+}
+
 test("refused: progress is deferred and changes reject, until the newest lands", async () => {
   const course = await run({
     fault: "refused",
@@ -74,27 +79,36 @@ test("killed and started again: what was committed is there, the newest follows"
 test("cut before the statement arrives: nothing of it is stored, and it is made again", async () => {
   const course = await run({
     fault: "connection cut before COMMIT",
+    task: { options: patient },
     holdMs: 0,
     inject: (scene) =>
       inRounds(3, async () => {
         const { databaseUrl } = scene.network;
-        databaseUrl.blackhole();
-        await untilCommitHeld(scene);
-        databaseUrl.cut();
-        await databaseUrl.accept();
+        await eventually(async () => {
+          databaseUrl.blackhole();
+          try {
+            // Not when a job has to be read first: what is to be written of it waits for the answer.
+            await untilCommitsHeld(scene, 200);
+            databaseUrl.cut();
+          } finally {
+            await databaseUrl.accept();
+          }
+        });
         await untilChanged(scene);
       }),
     heal: () => {},
   });
   expectDeferred(course, "ECONNRESET", "Connection terminated unexpectedly");
+  expectAllChangesStored(course);
 });
 
 test("cut after COMMIT, before its answer: it is recognised as stored and has one event", async () => {
   const course = await run({
     fault: "connection cut after COMMIT, before its answer",
+    task: { options: patient },
     holdMs: 0,
-    inject: (scene) =>
-      inRounds(3, async () => {
+    async inject(scene) {
+      await inRounds(3, async () => {
         const { databaseUrl } = scene.network;
         await eventually(async () => {
           await untilChanged(scene);
@@ -108,10 +122,16 @@ test("cut after COMMIT, before its answer: it is recognised as stored and has on
           }
         });
         await untilChanged(scene);
-      }),
-    heal: () => {},
+      });
+      await loseAnswerOfStart(scene);
+    },
+    async heal({ stage }) {
+      // A start that had landed was not made again.
+      expect((await stage.db.query("select id from worker_progress_jobs where attempts > 1")).rows).toEqual([]);
+    },
   });
   expectDeferred(course, "ECONNRESET", "Connection terminated unexpectedly");
+  expectAllChangesStored(course);
 });
 
 test("deadlock: the batch that is its victim is written again", async () => {
@@ -231,15 +251,33 @@ async function inRounds(rounds: number, round: () => Promise<void>): Promise<voi
   for (let i = 0; i < rounds; i++) await round();
 }
 
-/** Waits until a commit is under way that the network keeps back: its statement is longer than any other. */
-async function untilCommitHeld({ network }: Scene): Promise<void> {
-  await eventually(() => expect(network.databaseUrl.held).toBeGreaterThan(1_000));
+/** Waits until two commits are under way that the network keeps back, as a rule of a change and of progress: one alone is shorter. */
+async function untilCommitsHeld({ network }: Scene, timeoutMs: number): Promise<void> {
+  await eventually(() => expect(network.databaseUrl.held).toBeGreaterThan(3_000), { timeoutMs });
 }
 
 async function untilChanged({ stage }: Scene, timeoutMs = 10_000): Promise<void> {
   const changes = async () => (await journaledChanges(stage.db)).length;
   const before = await changes();
   await eventually(async () => expect(await changes()).toBeGreaterThan(before), { timeoutMs });
+}
+
+/** Holds a start until nobody hears its answer: it reads its job first, so replies must not be lost before. */
+async function loseAnswerOfStart({ stage, network }: Scene): Promise<void> {
+  await using foreign = await openForeignSession(stage.address.databaseUrl);
+  // Not the next to be begun: its start may be under way.
+  const { rows } = await stage.db.query<{ id: string }>(
+    "select id::text from worker_progress_jobs where attempts = 0 order by worker_progress_jobs.id offset 1 limit 1",
+  );
+  const [{ id }] = rows as [{ id: string }];
+  await foreign.lock(id);
+  await foreign.untilWaitedFor();
+  network.databaseUrl.dropReplies();
+  await foreign.commit();
+  await eventually(async () => expect(await stage.row(id)).toMatchObject({ status: "running" }));
+  network.databaseUrl.cut();
+  await network.databaseUrl.accept();
+  await eventually(async () => expect(await stage.row(id)).not.toMatchObject({ status: "running" }));
 }
 
 /** As a standby is, or a server that ran out of its quota: for every session, at once. */
