@@ -64,6 +64,8 @@ test("refused: progress is deferred and changes reject, until the newest lands",
     heal: ({ network }) => network.databaseUrl.accept(),
   });
   expectDeferred(course, "ECONNREFUSED");
+  const said = course.warnings.filter((warning) => warning.startsWith("The storage"));
+  expect(said).toEqual([expect.stringContaining("is away"), expect.stringContaining("is back")]);
 });
 
 test("killed and started again: what was committed is there, the newest follows", async () => {
