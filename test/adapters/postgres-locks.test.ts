@@ -124,7 +124,8 @@ test("rows of other tables can refer to a job that is being committed", async ()
 
 async function someoneWaits(): Promise<void> {
   await eventually(async () => {
-    const { rows } = await other.query(
+    // Not from within the other transaction, which sees the activity as it was when it first looked.
+    const { rows } = await database.pool.query(
       "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
     );
     expect(rows).toHaveLength(1);
