@@ -104,6 +104,21 @@ test("a row that another transaction keeps does not hold up the others of its ba
   expect((await stored(storage, job.id)).progress).toBe(0);
 });
 
+test("a row that was changed since a serializable statement began does not fail its batch", async () => {
+  const pool = quietPool({
+    connectionString: database.url,
+    options: "-c default_transaction_isolation=serializable",
+  });
+  const free = await stored(storage, await storage.create({ id: null, type: null, status: "pending", at: 0 }));
+  await other.query("begin");
+  await other.query("update worker_progress_jobs set type = type where id = $1", [job.id]);
+  const committing = postgresStorage(pool).commit([write(job, runningAt(40)), write(free, runningAt(50))]);
+  await someoneWaits();
+  await other.query("commit");
+  expect(await committing).toEqual(Array(2).fill({ kind: "committed", cancelRequested: false }));
+  await pool.end();
+});
+
 test("a write whose expectation does not hold takes no lock, so it waits for nobody", async () => {
   await other.query("begin");
   await other.query("select from worker_progress_jobs for update");
