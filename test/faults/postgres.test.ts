@@ -209,10 +209,15 @@ test("pool exhausted: nobody waits longer than the storage is given", async () =
   const course = await run({
     fault: "the caller's pool exhausted",
     task: { ownPool: { max: 2, connectionTimeoutMillis: 0 }, options: { storageTimeoutMs: 300 } },
+    holdMs: 3_500,
     inject: (_, worker) => worker.takeConnections(true),
     heal: (_, worker) => worker.takeConnections(false),
   });
   expectDeferred(course, "STORAGE_UNAVAILABLE");
+  const { longestAwaitedMs, longestChangeMs } = course.worker.seen.fault;
+  expect(longestAwaitedMs).toBeLessThan(300 + 1_000);
+  // The last try of a change begins when the pause of a second at most is over that its deadline falls into.
+  expect(longestChangeMs).toBeLessThan(impatient.changeTimeoutMs + 1_000 + 300 + 700);
 });
 
 test("read only: progress is deferred until the server takes writes again", async () => {
