@@ -44,15 +44,18 @@ export function expectCallsReturnedAtOnce(report: LoadReport): void {
   expect(report.fault.calls).toBeGreaterThan(0);
 }
 
-/** What was acknowledged and is not in the history of the database. */
+/** What was acknowledged and is not in the history of the database; what was done again since does not make up for it. */
 export async function lostChanges(
   db: pg.Pool,
   acknowledged: readonly Acknowledged[],
 ): Promise<readonly Acknowledged[]> {
-  const changes = await journaledChanges(db);
-  const kept = new Set(changes.map((change) => `${change.job_id} ${change.new_attempts} ${change.new_status}`));
-  return acknowledged.filter(({ jobId, attempt, change }) => {
-    return !kept.has(`${jobId} ${attempt} ${change === "started" ? "running" : "completed"}`);
+  const kept = new Map<string, number>();
+  for (const { job_id, new_attempts, new_status, at } of (await journaledChanges(db)).toReversed()) {
+    kept.set(`${job_id} ${new_attempts} ${new_status}`, at.getTime());
+  }
+  return acknowledged.filter(({ jobId, attempt, change, at }) => {
+    const storedAt = kept.get(`${jobId} ${attempt} ${change === "started" ? "running" : "completed"}`);
+    return storedAt === undefined || storedAt > at;
   });
 }
 
