@@ -56,7 +56,7 @@ process.send?.({ calls, longestCallMs, longestAnswerMs, lifecycleMs, heaps, unwr
 );
 
 async function endOneJob(): Promise<number> {
-  while (performance.now() < began + lastsMs / 3) await turn();
+  await untilOverloaded();
   const at = performance.now();
   await reporter.startJob(urgent);
   await reporter.completeJob(urgent);
@@ -64,12 +64,18 @@ async function endOneJob(): Promise<number> {
 }
 
 async function awaitAnswers(): Promise<void> {
+  await untilOverloaded();
   for (let percent = 0; performance.now() < began + lastsMs; percent++) {
     const at = performance.now();
     await reporter.progress(awaited, percent);
     longestAnswerMs = Math.max(longestAnswerMs, performance.now() - at);
     await turn();
   }
+}
+
+/** Thousands wait for their write by then. */
+async function untilOverloaded(): Promise<void> {
+  while (performance.now() < began + lastsMs / 3) await turn();
 }
 
 function heap(): number {
