@@ -95,12 +95,9 @@ export class Batcher {
     this.#unwritten.keep(slot, update, bound);
     if (slot.closed) return slot.answer;
     slot.closed = true;
-    this.#line(slot, "due");
-    if (this.#outage.error !== null) {
-      slot.answer = deferred(this.#outage.error);
-      return slot.answer;
-    }
     slot.answer = coalesced;
+    this.#line(slot, "due");
+    if (this.#outage.error !== null) return slot.answer;
     return this.#callers.wait((settle) => {
       slot.first = settle;
     });
@@ -162,6 +159,8 @@ export class Batcher {
   #line(slot: Slot, queue: "due" | "ready"): void {
     if (slot.queued === queue) return;
     slot.queued = queue;
+    // Its turn may not come before the storage is back.
+    if (this.#outage.error !== null) slot.answer = deferred(this.#outage.error);
     if (queue === "due") this.#gate.line(slot);
     else this.#ready.push(slot);
     this.#pumpSoon();

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { SimulatedClock } from "../support/simulated-clock.js";
 import type { EngineParts } from "./engine-on.js";
 import { engineOn, percentsOf, watch, withJobs } from "./engine-on.js";
 
@@ -32,6 +33,26 @@ describe("progress while the storage is away", () => {
     const answers = ids.map((id) => watch(reporter.progress(id, 10)));
     await clock.advance(0);
     expect(answers.filter((answer) => answer.value?.outcome === "deferred").length).toBe(1_000);
+  });
+
+  test("is deferred once its window has ended, though changes are at every try before its window is acquired", async () => {
+    const clock = new SimulatedClock();
+    const throttle = {
+      acquire: (keys: readonly string[]) =>
+        new Promise<readonly number[]>((resolve) => {
+          clock.schedule(5, () => resolve(keys.map(() => 0)), true);
+        }),
+      close: async () => {},
+    };
+    const { reporter, storage } = engineOn({ clock, throttle, options: { windowMs: 20, changeTimeoutMs: 60_000 } });
+    withJobs(storage, "a", "b");
+    void reporter.progress("a", 10);
+    await clock.advance(10);
+    storage.outage = "STORAGE_UNAVAILABLE";
+    void reporter.progress("a", 20);
+    void reporter.completeJob("b").catch(() => {});
+    await clock.advance(1_000);
+    expect(await reporter.progress("a", 30)).toMatchObject(deferred);
   });
 
   test("is written when the storage is back, the newest of each job, without another call", async () => {
