@@ -106,9 +106,10 @@ test("an asynchronous standby that is promoted under load lacks what it had not 
   });
 }, 60_000);
 
-/** Waits until a commit is stored and waits for the standby. */
+/** Waits until a change of a job is stored and waits for the standby. */
 async function untilStandbyIsAwaited(db: pg.Pool): Promise<void> {
-  const waiting = "select from pg_stat_activity where wait_event = 'SyncRep'";
+  const waiting =
+    "select from pg_stat_activity where wait_event = 'SyncRep' and query like '%\"worker_progress_jobs\"%'";
   await eventually(async () => expect((await db.query(waiting)).rowCount).toBeGreaterThan(0));
 }
 
