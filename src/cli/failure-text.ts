@@ -1,3 +1,4 @@
+import { withoutCredentials } from "../domain/without-credentials.js";
 import { UsageError } from "./usage-error.js";
 
 /** Exit codes: the command failed, or the command line is wrong. */
@@ -34,8 +35,7 @@ function stacksOf(error: unknown): string {
 
 /** Takes out the user part of anything like a URL, and the passwords of these URLs however they are written. */
 export function withoutPasswords(text: string, urls: readonly string[]): string {
-  const safe = text.replaceAll(/([a-z][a-z\d+.-]*:\/\/)[^\s/]*@/gi, "$1***@");
-  return passwordsOf(urls).reduce((left, password) => left.replaceAll(password, "***"), safe);
+  return passwordsOf(urls).reduce((left, password) => left.replaceAll(password, "***"), withoutCredentials(text));
 }
 
 function passwordsOf(urls: readonly string[]): readonly string[] {

@@ -1,3 +1,4 @@
+import { reasonOf } from "../domain/reason-of.js";
 import type { AmqpConsumerChannel, AmqpDelivery } from "./client-types.js";
 import type { ConsumerConnection } from "./consumer-connection.js";
 import type { ConsumerSettings } from "./consumer-options.js";
@@ -6,7 +7,6 @@ import { declareTopology } from "./declare-topology.js";
 import { type DeadLetter, handleDelivery } from "./handle-delivery.js";
 import type { JobTurns } from "./job-turns.js";
 import { pause } from "./pause.js";
-import { reasonOf } from "./reason-of.js";
 import { within } from "./within.js";
 
 /**

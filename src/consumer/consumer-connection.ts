@@ -1,5 +1,5 @@
+import { reasonOf } from "../domain/reason-of.js";
 import type { AmqpConsumerModel } from "./client-types.js";
-import { reasonOf } from "./reason-of.js";
 import { within } from "./within.js";
 
 /**

@@ -1,7 +1,7 @@
 import { WorkerProgressError } from "../domain/errors.js";
+import { reasonOf } from "../domain/reason-of.js";
 import type { AmqpConsumerChannel, AmqpQueueOptions } from "./client-types.js";
 import type { ConsumerSettings } from "./consumer-options.js";
-import { reasonOf } from "./reason-of.js";
 
 /** What is to be declared, without what is done with the events. */
 export type Topology = Pick<

@@ -1,5 +1,6 @@
 import { backoffMs } from "../domain/backoff.js";
 import { WorkerProgressError } from "../domain/errors.js";
+import { reasonOf } from "../domain/reason-of.js";
 import type { ClassifiedSource } from "./amqp-source.js";
 import type { AmqpConsumerChannel } from "./client-types.js";
 import { ConsumeSession } from "./consume-session.js";
@@ -8,7 +9,6 @@ import type { ConsumerSettings } from "./consumer-options.js";
 import { JobTurns } from "./job-turns.js";
 import { openConnection } from "./open-connection.js";
 import { pause } from "./pause.js";
-import { reasonOf } from "./reason-of.js";
 import { within } from "./within.js";
 
 /** Where a consumer stands. */

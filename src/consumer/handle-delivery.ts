@@ -1,11 +1,11 @@
 import { backoffMs } from "../domain/backoff.js";
 import type { JobEventPayload } from "../domain/event.js";
+import { reasonOf } from "../domain/reason-of.js";
 import type { AmqpDelivery } from "./client-types.js";
 import type { ConsumerSettings } from "./consumer-options.js";
 import type { JobTurns } from "./job-turns.js";
 import { pause } from "./pause.js";
 import { readEvent } from "./read-event.js";
-import { reasonOf } from "./reason-of.js";
 
 /** What is to become of a message. One that is abandoned comes again. */
 export type Verdict = { readonly kind: "handled" } | { readonly kind: "abandoned" } | DeadLetter;

@@ -1,5 +1,5 @@
+import { reasonOf } from "../domain/reason-of.js";
 import type { Log } from "../ports/log.js";
-import { reasonOf } from "./failure-response.js";
 import { within } from "./within.js";
 
 /** What a caller wants of a job. */

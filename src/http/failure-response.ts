@@ -1,4 +1,5 @@
 import { type ErrorCode, WorkerProgressError } from "../domain/errors.js";
+import { reasonOf } from "../domain/reason-of.js";
 import type { Log } from "../ports/log.js";
 import { type ProblemCode, problemResponse } from "./problem.js";
 
@@ -26,9 +27,4 @@ export function failureResponse(error: unknown, log: Log): Response {
     log.warn("A request about a job could not be answered", { code, reason: reasonOf(error) });
   }
   return problemResponse(code, code === "STORAGE_UNAVAILABLE" ? { headers: { "retry-after": retryAfterSeconds } } : {});
-}
-
-/** The text of an error, or of whatever was thrown in its place. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

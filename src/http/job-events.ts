@@ -1,7 +1,7 @@
 import { isTerminal } from "../domain/job-status.js";
 import type { JobView } from "../domain/job-view.js";
+import { reasonOf } from "../domain/reason-of.js";
 import type { Log } from "../ports/log.js";
-import { reasonOf } from "./failure-response.js";
 import { eventId, isOlder, type SeenState } from "./job-version.js";
 
 /** What a stream of events is made of. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { reasonOf } from "./failure-response.js";
+import { reasonOf } from "../domain/reason-of.js";
 import type { JobHandler } from "./job-handler.js";
 import { hasBody, webRequest } from "./node-request.js";
 import { problemResponse } from "./problem.js";

@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
 import { createRequire } from "node:module";
 import { WorkerProgressError } from "../domain/errors.js";
+import { reasonOf } from "../domain/reason-of.js";
 import type { Log } from "../ports/log.js";
-import { reasonOf } from "./failure-response.js";
 import { within } from "./within.js";
 
 /** What is used of an ioredis `Redis` or `Cluster`, and what rate-limiter-flexible uses of it. */

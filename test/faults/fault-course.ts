@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { noFaults } from "../guarantees/journal.js";
+import { eventsWaiting, noFaults } from "../guarantees/journal.js";
 import type { StageAddress } from "../guarantees/stage-address.js";
 import { eventually } from "../support/eventually.js";
 import { auditConsumed, auditStored, type Consumed, countWrites, type Stored, type Writes } from "./audit.js";
@@ -108,8 +108,7 @@ export async function untilRecovered(
         expect(accepted.map((each) => each.message)).toContain(message);
         expect(progress).toBe(Math.floor(Math.max(...accepted.map(({ percent }) => percent))));
       }
-      const { rows } = await stage.db.query("select count(*)::int as waiting from worker_progress_outbox");
-      expect(rows).toEqual([{ waiting: 0 }]);
+      expect(await eventsWaiting(stage.db)).toBe(0);
     },
     { timeoutMs: 20_000, everyMs: 5 },
   );

@@ -1,5 +1,6 @@
 import { type Channel, connect } from "amqplib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { eventsWaiting } from "../guarantees/journal.js";
 import { listen } from "../guarantees/listener.js";
 import { startPuppet } from "../guarantees/puppet.js";
 import { openStage, type Stage } from "../guarantees/stage.js";
@@ -215,10 +216,7 @@ describe("a broker of its own", () => {
 });
 
 function untilNoneWaits({ db }: Stage): Promise<void> {
-  return eventually(async () => {
-    const { rows } = await db.query("select count(*)::int as waiting from worker_progress_outbox");
-    expect(rows).toEqual([{ waiting: 0 }]);
-  });
+  return eventually(async () => expect(await eventsWaiting(db)).toBe(0));
 }
 
 function untilEmpty(url: string | null, queue: string): Promise<void> {

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { faultsIn, journaledChanges, journaledEvents, keepJournal, noFaults } from "../guarantees/journal.js";
+import {
+  eventsWaiting,
+  faultsIn,
+  journaledChanges,
+  journaledEvents,
+  keepJournal,
+  noFaults,
+} from "../guarantees/journal.js";
 import { type Listener, listen } from "../guarantees/listener.js";
 import { type Puppet, startPuppet } from "../guarantees/puppet.js";
 import { openStage, type Stage } from "../guarantees/stage.js";
@@ -50,10 +57,7 @@ async function expectAllTold(stage: Stage & { readonly outside: Listener }): Pro
 
 /** What has arrived may still wait for its confirm: only what has left the outbox is confirmed. */
 async function expectAllConfirmed(stage: Stage): Promise<void> {
-  await eventually(async () => {
-    const { rows } = await stage.db.query("select count(*)::int as waiting from worker_progress_outbox");
-    expect(rows).toEqual([{ waiting: 0 }]);
-  });
+  await eventually(async () => expect(await eventsWaiting(stage.db)).toBe(0));
 }
 
 test.each([1, 2, 3])("SIGKILL, run %i: of each job at most what the last window held is lost", async () => {

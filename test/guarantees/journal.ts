@@ -19,6 +19,12 @@ export interface JournaledEvent {
   readonly payload: { readonly status: string; readonly progress: number; readonly attempt: number };
 }
 
+/** How many events wait to be published, or for the confirm of what was. */
+export async function eventsWaiting(db: pg.Pool): Promise<number> {
+  const { rows } = await db.query<{ waiting: number }>("select count(*)::int as waiting from worker_progress_outbox");
+  return rows[0]?.waiting ?? 0;
+}
+
 /**
  * Lets the database itself write down every change of a job and every event, in the order of their commits per job: the
  * triggers run while the job's row is locked.

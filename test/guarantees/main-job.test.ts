@@ -2,6 +2,7 @@ import { connect } from "amqplib";
 import { expect, test } from "vitest";
 import type { JobEventPayload } from "worker-progress";
 import { eventually } from "../support/eventually.js";
+import { eventsWaiting } from "./journal.js";
 import { listen } from "./listener.js";
 import { openStage } from "./stage.js";
 import { startWorkerOn } from "./start-worker-on.js";
@@ -111,6 +112,6 @@ test("a worker takes jobs off a queue, and the outside receives each status even
   expect(await stage.row(good)).toMatchObject({ status: "completed", progress: 100, message: "Success!" });
   expect(await stage.row(bad)).toMatchObject({ status: "failed", progress: 80 });
   expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 0 });
-  expect((await stage.db.query("select from worker_progress_outbox")).rowCount).toBe(0);
+  expect(await eventsWaiting(stage.db)).toBe(0);
   await producer.close();
 });

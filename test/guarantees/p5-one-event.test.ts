@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { eventually } from "../support/eventually.js";
-import { faultsIn, journaledEvents, keepJournal, noFaults } from "./journal.js";
+import { eventsWaiting, faultsIn, journaledEvents, keepJournal, noFaults } from "./journal.js";
 import { type KillPoint, killPoints } from "./kill-points.js";
 import { type Listener, listen } from "./listener.js";
 import { startPuppet } from "./puppet.js";
@@ -96,8 +96,7 @@ async function eventsOf(stage: Stage, jobId: string, status: string) {
 
 /** The outbox is empty, and what arrived first, per job, is every event ever stored in the order of its commit. */
 async function allDelivered(stage: Stage, outside: Listener): Promise<void> {
-  const { rows } = await stage.db.query("select count(*)::int as waiting from worker_progress_outbox");
-  expect(rows).toEqual([{ waiting: 0 }]);
+  expect(await eventsWaiting(stage.db)).toBe(0);
   const stored = new Map<string, string[]>();
   for (const { job_id, event_id } of await journaledEvents(stage.db)) {
     stored.set(job_id, [...(stored.get(job_id) ?? []), event_id]);

@@ -1,9 +1,9 @@
+import { reasonOf } from "../../domain/reason-of.js";
 import { destroySocket, holdProcess } from "./client-internals.js";
 import type { AmqpChannelModel } from "./client-types.js";
 import { openUrl, openWith } from "./open-model.js";
 import type { PublisherSettings } from "./options.js";
 import type { ClassifiedSource } from "./rabbitmq-source.js";
-import { reasonOf } from "./redact.js";
 import { within } from "./within.js";
 
 /**

@@ -1,4 +1,5 @@
 import type { JobEvent } from "../../domain/event.js";
+import { reasonOf } from "../../domain/reason-of.js";
 import type { PublishOutcome } from "../../ports/publisher.js";
 import type { BrokerConnection } from "./broker-connection.js";
 import { isBlocked } from "./client-internals.js";
@@ -7,7 +8,6 @@ import { EventBatch } from "./event-batch.js";
 import { eventMessage } from "./event-message.js";
 import type { PublisherSettings } from "./options.js";
 import { isClosedConnection, lostError, unavailable } from "./rabbitmq-errors.js";
-import { reasonOf } from "./redact.js";
 import { StallWatch } from "./stall-watch.js";
 import { within } from "./within.js";
 

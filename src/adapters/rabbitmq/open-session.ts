@@ -1,10 +1,10 @@
+import { reasonOf } from "../../domain/reason-of.js";
 import type { BrokerConnection } from "./broker-connection.js";
 import { isBlocked } from "./client-internals.js";
 import type { AmqpConfirmChannel } from "./client-types.js";
 import { ConfirmSession } from "./confirm-session.js";
 import type { PublisherSettings } from "./options.js";
 import { isClosedConnection, lostError, unavailable } from "./rabbitmq-errors.js";
-import { reasonOf } from "./redact.js";
 import { declareTopology } from "./topology.js";
 import { within } from "./within.js";
 

@@ -1,5 +1,6 @@
 import { WorkerProgressError } from "../../domain/errors.js";
-import { reasonOf, safeCause } from "./redact.js";
+import { reasonOf } from "../../domain/reason-of.js";
+import { safeCause } from "./safe-cause.js";
 
 /** Where a connection leads, for messages: everything of a URL but its password. */
 export interface Place {

@@ -1,11 +1,11 @@
 import { WorkerProgressError } from "../../domain/errors.js";
+import { reasonOf } from "../../domain/reason-of.js";
 import { type BrokerConnection, openConnection } from "./broker-connection.js";
 import type { ConfirmSession } from "./confirm-session.js";
 import { openSession } from "./open-session.js";
 import type { PublisherSettings } from "./options.js";
 import type { RabbitmqPublisherState } from "./publisher-state.js";
 import type { ClassifiedSource } from "./rabbitmq-source.js";
-import { reasonOf } from "./redact.js";
 
 type LinkState =
   | { readonly kind: "idle" }
