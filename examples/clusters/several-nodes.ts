@@ -1,16 +1,9 @@
 import { Cluster, Redis } from "ioredis";
 import { createProgressReporter, type ProgressReporter } from "worker-progress";
 import { connectToAny } from "./connect-to-any.js";
-import { poolOnHosts } from "./pool-on-hosts.js";
 
 export function onSeveralNodes(): ProgressReporter {
-  const db = poolOnHosts(
-    [
-      { host: "pg-1", port: 5432 },
-      { host: "pg-2", port: 5432 },
-    ],
-    { user: "worker", password: "secret", database: "jobs" },
-  );
+  const db = "postgres://worker:secret@pg-1:5432,pg-2:5432/jobs";
   const redis = new Redis({
     sentinels: [
       { host: "redis-1", port: 26379 },

@@ -1,3 +1,4 @@
+import { urlsOfHosts } from "../domain/urls-of-hosts.js";
 import type { ExchangeNames } from "./command.js";
 import { UsageError } from "./usage-error.js";
 
@@ -12,13 +13,18 @@ interface UrlKind {
   readonly variable: string;
   readonly begins: RegExp;
   readonly expected: string;
+  /** The URLs of the hosts that it may name; one unless told. */
+  readonly urlsOf?: (url: string) => readonly string[];
 }
+
+const one = (url: string) => [url];
 
 const database: UrlKind = {
   flag: "database-url",
   variable: "DATABASE_URL",
   begins: /^postgres(ql)?:\/\//i,
   expected: "postgres:// or postgresql://",
+  urlsOf: urlsOfHosts,
 };
 const redis: UrlKind = {
   flag: "redis-url",
@@ -71,13 +77,13 @@ export function text(value: string | boolean | undefined): string | undefined {
 }
 
 function url(
-  { flag, variable, begins, expected }: UrlKind,
+  { flag, variable, begins, expected, urlsOf = one }: UrlKind,
   flags: Flags,
   environment: Environment,
 ): string | undefined {
   const given = text(flags[flag]);
   // An empty variable is how scripts say that it is not set.
   const value = given ?? (environment[variable] || undefined);
-  if (value === undefined || (begins.test(value) && URL.canParse(value))) return value;
+  if (value === undefined || (begins.test(value) && urlsOf(value).every((each) => URL.canParse(each)))) return value;
   throw new UsageError(`${given === undefined ? variable : `--${flag}`} must be a URL that begins with ${expected}`);
 }

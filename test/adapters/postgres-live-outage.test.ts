@@ -131,7 +131,11 @@ test("a connection that takes LISTEN and delivers nothing does not count, until 
   let target = elsewhere.url;
   const live = postgresLive({
     run: runOnFirstUse(run),
-    clients: { make: async () => (await listeningClients(source(target))?.make()) as never, isOver: () => false },
+    clients: {
+      hosts: 1,
+      make: async () => (await listeningClients(source(target))?.make()) as never,
+      isOver: () => false,
+    },
     table: { name: "worker_progress_jobs", schema: undefined },
     inProcess: memoryLive({ log }),
     log,

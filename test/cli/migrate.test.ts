@@ -1,5 +1,6 @@
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { freePort } from "../support/free-port.js";
 import { type TestDatabase, testDatabase } from "../support/servers.js";
 import { runProgram } from "./run-program.js";
 
@@ -27,6 +28,14 @@ describe("migrate", () => {
     const args = ["migrate", "--schema", "reporting", "--outbox-table", "events_out"];
     expect(await runProgram(args, { DATABASE_URL: database.url })).toMatchObject({ code: 0 });
     expect(await tablesIn("reporting")).toEqual(["events_out", "worker_progress_jobs", "worker_progress_relay"]);
+  });
+
+  test("takes a URL that names several hosts, and says where it was", async () => {
+    const { host } = new URL(database.url);
+    const url = database.url.replace(host, `127.0.0.1:${await freePort()},${host}`);
+    const { code, stdout } = await runProgram(["migrate", "--database-url", url]);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`,${host}`);
   });
 
   test("--no-jobs makes no job table", async () => {

@@ -123,11 +123,13 @@ test("an exchange of another type: events wait until it is right", async () => {
   const course = await run({
     fault: "exchange of another type",
     async inject({ stage: { address }, network }) {
+      // Whoever is connected meanwhile may publish to an exchange without bindings, and lets go of what nobody listens for.
+      await network.rabbitmqUrl.refuse();
       await administer(address.rabbitmqUrl, async (channel) => {
         await channel.deleteExchange(address.eventsExchange);
         await channel.assertExchange(address.eventsExchange, "headers", { durable: true });
       });
-      network.rabbitmqUrl.cut();
+      await network.rabbitmqUrl.accept();
     },
     async heal({ stage: { address } }) {
       await administer(address.rabbitmqUrl, (channel) => channel.deleteExchange(address.eventsExchange));

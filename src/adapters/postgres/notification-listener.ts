@@ -83,6 +83,16 @@ export class NotificationListener {
   }
 
   async #tryToOpen(): Promise<void> {
+    for (let left = this.#parts.clients.hosts; left > 0; left--) {
+      const failure = await this.#openOne();
+      if (failure === null || this.#closed) return;
+      if (left === 1) this.#outage.lost(failure.cause);
+    }
+    this.#retryLater();
+  }
+
+  /** Null when a connection stands. */
+  async #openOne(): Promise<{ readonly cause: unknown } | null> {
     let connection: ListeningConnection | null = null;
     try {
       const channels = await this.#parts.channels();
@@ -91,11 +101,10 @@ export class NotificationListener {
       await connection.open(topics.map((topic) => channels[topic]));
       if (this.#closed) throw new Error("closed");
       await this.#stand({ connection, channels, heard: new Set(topics) });
-    } catch (error) {
+      return null;
+    } catch (cause) {
       void connection?.close();
-      if (this.#closed) return;
-      this.#outage.lost(error);
-      this.#retryLater();
+      return { cause };
     }
   }
 

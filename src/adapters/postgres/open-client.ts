@@ -1,6 +1,8 @@
 import type { PostgresPool, PostgresPoolClient } from "kysely";
 import { WorkerProgressError } from "../../domain/errors.js";
+import { urlsOfHosts } from "../../domain/urls-of-hosts.js";
 import type { PGliteInstance, PgPool } from "./client-types.js";
+import { hostsInTurn } from "./hosts-in-turn.js";
 import { isReadOnly, isStatementTimeout } from "./postgres-errors.js";
 
 const connectTimeoutMs = 5_000;
@@ -12,8 +14,9 @@ const maxConnections = 5;
  */
 export async function openPool(url: string, statementTimeoutMs: number): Promise<PostgresPool> {
   const { default: pg } = await importClient("pg", () => import("pg"));
+  const urls = urlsOfHosts(url);
   const pool = new pg.Pool({
-    connectionString: url,
+    ...(urls.length > 1 ? hostsInTurn(pg.Client, urls) : { connectionString: url }),
     application_name: "worker-progress",
     max: maxConnections,
     connectionTimeoutMillis: connectTimeoutMs,
@@ -23,7 +26,7 @@ export async function openPool(url: string, statementTimeoutMs: number): Promise
     allowExitOnIdle: true,
   });
   surviveLostConnections(pool);
-  return discardUseless(pool);
+  return discardUseless(pool, urls.length);
 }
 
 /**
@@ -61,12 +64,23 @@ function surviveLostConnections(pool: PgPool): void {
  * After a timeout the answer may still be under way on a connection, and one that was opened to a standby stays there, whoever
  * is the primary by now: neither may go back to the pool.
  */
-function discardUseless(pool: PgPool): PostgresPool {
+function discardUseless(pool: PgPool, hosts: number): PostgresPool {
   return {
     options: pool.options,
     end: () => pool.end(),
-    connect: async () => discardingClient(await pool.connect()),
+    connect: async () => discardingClient(await connectInTurn(pool, hosts)),
   };
+}
+
+/** Tries each host once. */
+async function connectInTurn(pool: PgPool, hosts: number): Promise<PostgresPoolClient> {
+  for (let left = hosts; ; left--) {
+    try {
+      return await pool.connect();
+    } catch (error) {
+      if (left <= 1) throw error;
+    }
+  }
 }
 
 function discardingClient(client: PostgresPoolClient): PostgresPoolClient {

@@ -12,7 +12,6 @@ export interface ClusterAddresses {
   readonly redisCluster?: readonly Address[];
   readonly sentinels?: readonly Address[];
   readonly amqpUrls?: readonly string[];
-  readonly postgresHosts?: readonly Address[];
 }
 
 /** What a worker is to do until it is told to stop. */
