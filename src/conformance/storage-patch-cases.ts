@@ -67,6 +67,15 @@ export const storagePatchCases: readonly StorageCase[] = [
     },
   },
   {
+    name: "when a job started stays as it was first stored",
+    body: async (subject) => {
+      const { id } = await newJob(subject);
+      await after(subject, id, { startedAt: createdAt + 2, updatedAt: createdAt + 2 });
+      const again = await after(subject, id, { startedAt: createdAt + 5, updatedAt: createdAt + 5 });
+      assert.deepEqual([again.startedAt, again.updatedAt], [createdAt + 2, createdAt + 5]);
+    },
+  },
+  {
     name: "each write of a batch sets its own keys and keeps the others",
     body: async (subject) => {
       const { storage } = subject;

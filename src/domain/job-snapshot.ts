@@ -45,6 +45,7 @@ export interface JobPatch {
   readonly cancelRequested?: boolean;
   readonly rate?: number | null;
   readonly progressAt?: number;
+  /** Counts only where none is stored: between a decision and its write the job may have run, and be at the same version. */
   readonly startedAt?: number;
   readonly finishedAt?: number | null;
   readonly updatedAt: number;
@@ -56,6 +57,7 @@ export function applyPatch(job: JobSnapshot, next: JobVersion, set: JobPatch): J
     ...job,
     ...next,
     ...set,
+    startedAt: job.startedAt ?? set.startedAt ?? null,
     metrics: set.metrics === undefined ? job.metrics : mergeJson(job.metrics ?? {}, set.metrics),
   };
 }

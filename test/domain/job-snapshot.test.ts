@@ -24,6 +24,12 @@ describe("a patch", () => {
     expect(applyPatch(job(), next, { updatedAt: at }).metrics).toBeNull();
   });
 
+  test("leaves when the job first started as it is", () => {
+    const first = applyPatch(job({ startedAt: null }), next, { startedAt: at, updatedAt: at });
+    const second = applyPatch(first, next, { startedAt: at + 5, updatedAt: at + 5 });
+    expect([first.startedAt, second.startedAt]).toEqual([at, at]);
+  });
+
   test("changes neither the job nor itself", () => {
     const stored = Object.freeze(job({ metrics: Object.freeze({ items: 1 }) }));
     const set = Object.freeze({ metrics: Object.freeze({ more: 2 }), updatedAt: at });

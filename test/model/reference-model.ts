@@ -18,7 +18,8 @@ export interface ModelJob extends Version {
    */
   readonly steps: readonly (string | null)[];
   readonly messages: readonly (string | null)[];
-  readonly started: boolean;
+  /** When it first ran, by the wall clock; null while it never did. */
+  readonly startedAt: number | null;
   readonly finished: boolean;
   /** Whether progress was ever written. */
   readonly reported: boolean;
@@ -55,6 +56,8 @@ export interface StoredChange {
   readonly expected: Version;
   readonly next: Version;
   readonly set: Readonly<Record<string, unknown>> & { readonly updatedAt: number };
+  /** When the job first ran, as stored afterwards. */
+  readonly startedAt: number | null;
   /** Undefined where events are not stored. */
   readonly event: Readonly<Record<string, unknown>> | null | undefined;
 }
@@ -159,11 +162,8 @@ export function violationsOf(job: ModelJob, change: StoredChange, cause: Cause, 
   if (event === null) hold("its event is missing", !verdict.tells);
   else if (event !== undefined && !mayTell(job, cause, carried)) found.push("has an event, but none was due");
   else if (event !== undefined && !mayBeEvent(event, job, change, cause)) found.push(`tells ${JSON.stringify(event)}`);
-  const started = next.status === "running" && !job.started;
-  hold(
-    `started_at is to be set ${started ? "now" : "at the first start only"}`,
-    (set.startedAt === set.updatedAt) === started,
-  );
+  const firstRun = startedAfter(job, change);
+  hold(`started_at should be ${firstRun}, not ${change.startedAt}`, change.startedAt === firstRun);
   const finishes = isOver(next.status) && !isOver(job.status);
   hold("finished_at is to be set when a job is over", !finishes || set.finishedAt === set.updatedAt);
   hold(
@@ -214,7 +214,8 @@ export function mayTell(job: ModelJob, cause: Cause, carried: Carried | null): b
 }
 
 /** The job after a change. */
-export function after(job: ModelJob, { next, set }: StoredChange): ModelJob {
+export function after(job: ModelJob, change: StoredChange): ModelJob {
+  const { next, set } = change;
   const { status, progress, attempt } = next;
   const reported = job.reported || typeof set.progressAt === "number";
   return {
@@ -224,7 +225,7 @@ export function after(job: ModelJob, { next, set }: StoredChange): ModelJob {
     attempt,
     steps: set.step === undefined ? job.steps : [set.step as string | null, ...job.steps],
     messages: set.message === undefined ? job.messages : [set.message as string | null, ...job.messages],
-    started: job.started || status === "running",
+    startedAt: startedAfter(job, change),
     finished: isOver(status),
     reported,
     reportedBefore: said(job) === said(next) ? job.reportedBefore : reported,
@@ -233,13 +234,17 @@ export function after(job: ModelJob, { next, set }: StoredChange): ModelJob {
   };
 }
 
+function startedAfter(job: ModelJob, { next, set }: StoredChange): number | null {
+  return job.startedAt ?? (next.status === "running" ? set.updatedAt : null);
+}
+
 /** A job that was just created. */
 export function newborn(id: string, heardAt: number | null): ModelJob {
   const version = { status: "pending", progress: 0, attempt: 0 };
   const told = {
     steps: [null],
     messages: [null],
-    started: false,
+    startedAt: null,
     finished: false,
     reported: false,
     reportedBefore: false,

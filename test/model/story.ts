@@ -63,12 +63,17 @@ export class Story {
     return [first, ...all.filter(({ index }) => index >= from && index < to).map((chapter) => chapter.after)];
   }
 
-  #read({ at, write, inTransaction }: JournalEntry, index: number, { history, ledger, created }: World): Chapter {
+  #read(
+    { at, write, startedAt, inTransaction }: JournalEntry,
+    index: number,
+    { history, ledger, created }: World,
+  ): Chapter {
     const before = this.#jobs.get(write.id) as ModelJob;
     const change: StoredChange = {
       expected: write.expected,
       next: write.next,
       set: { ...write.set },
+      startedAt,
       event: history.delivery === "direct" ? undefined : write.event && { ...write.event.payload },
     };
     const callOf = (text: unknown) => ledger.calls[(numberIn(text) ?? 0) - 1] ?? null;

@@ -22,6 +22,8 @@ export interface JournalEntry {
   /** Whether it was a transaction of the caller's that changed it. */
   readonly inTransaction: boolean;
   readonly write: JobWrite;
+  /** When the job first ran, as stored after the write. */
+  readonly startedAt: number | null;
 }
 
 /** Whether a commit that fails was applied all the same. */
@@ -183,10 +185,12 @@ export class InMemoryStorage implements StorageAdapter {
     const job = inside?.jobs.get(id) ?? this.#jobs.get(id);
     if (job === undefined || !sameVersion(job, expected)) return { kind: "conflict" };
     if (silentSince !== null && !isSilent(job, silentSince)) return { kind: "conflict" };
-    (inside?.jobs ?? this.#jobs).set(id, applyPatch(job, next, set));
+    const changed = applyPatch(job, next, set);
+    (inside?.jobs ?? this.#jobs).set(id, changed);
     const insert = event === null ? () => {} : this.outbox.insert(event);
     const show = () => {
-      this.journal.push({ statement, at: this.#clock.monotonic(), inTransaction: inside !== null, write });
+      const at = this.#clock.monotonic();
+      this.journal.push({ statement, at, inTransaction: inside !== null, write, startedAt: changed.startedAt });
       insert();
     };
     if (inside === null) show();

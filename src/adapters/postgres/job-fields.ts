@@ -30,7 +30,7 @@ export function jobFields(table: JobTable, shape: TableShape): readonly JobField
     ...field(shape.errorMessage, (patch) => patch.errorMessage),
     ...field(shape.cancelRequested, (patch) => patch.cancelRequested?.toString()),
     ...field(shape.progressAt, (patch) => instantText(patch.progressAt), instant),
-    ...field(shape.startedAt, (patch) => instantText(patch.startedAt), instant),
+    ...field(shape.startedAt, (patch) => instantText(patch.startedAt), firstInstant),
     ...field(shape.finishedAt, (patch) => instantText(patch.finishedAt), instant),
     ...field(shape.updatedAt, (patch) => instantText(patch.updatedAt), instant),
   ];
@@ -58,6 +58,11 @@ export function instant(column: ShapeColumn): JobField["assign"] {
   return column.type === "timestamp"
     ? (text) => sql`(${text}::timestamptz at time zone 'UTC')`
     : (text) => sql`${text}::timestamptz`;
+}
+
+/** An instant that stays once it is stored. */
+function firstInstant(column: ShapeColumn): JobField["assign"] {
+  return (text, stored) => sql`coalesce(${stored}, ${instant(column)(text, stored)})`;
 }
 
 function metricsPatch(columns: JobColumns, patch: JobPatch): JsonObject | undefined {
