@@ -1,4 +1,11 @@
-import type { LiveAdapter, LiveListener, LiveMessage, LiveProgress, LiveStored } from "../ports/live.js";
+import type {
+  LiveAdapter,
+  LiveCancellation,
+  LiveListener,
+  LiveMessage,
+  LiveProgress,
+  LiveStored,
+} from "../ports/live.js";
 import { untilTrue } from "./until-true.js";
 
 /** Makes news of a job. */
@@ -14,6 +21,11 @@ export function progressOf(jobId: string, progress: number): LiveProgress {
 export function storedOf(jobId: string, progress: number): LiveStored {
   const unknown = { step: null, message: null, rate: null };
   return { kind: "stored", jobId, attempt: 2, progress, status: "running", at: 1_705_746_600_000.5, ...unknown };
+}
+
+/** Somebody wants a job cancelled. */
+export function cancellationOf(jobId: string, reason: string | null = null): LiveCancellation {
+  return { kind: "cancellation", jobId, reason };
 }
 
 /** A listener that keeps what it hears. */

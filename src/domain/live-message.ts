@@ -25,6 +25,8 @@ export interface LiveStored extends Omit<LiveProgress, "kind"> {
 export interface LiveCancellation {
   readonly kind: "cancellation";
   readonly jobId: string;
+  /** What was said of it; null where nothing was. */
+  readonly reason: string | null;
 }
 
 export type LiveMessage = LiveProgress | LiveStored | LiveCancellation;
@@ -41,8 +43,13 @@ export function readNews(jobId: string, value: unknown): LiveProgress | LiveStor
 
 /** A wish to cancel as it came over such a wire; null for whatever is none. */
 export function readCancellation(value: unknown): LiveCancellation | null {
-  const { kind, jobId } = fieldsOf(value);
-  return kind === "cancellation" && typeof jobId === "string" ? { kind, jobId } : null;
+  const { kind, jobId, reason = null } = fieldsOf(value);
+  return kind === "cancellation" && typeof jobId === "string" && isText(reason) ? { kind, jobId, reason } : null;
+}
+
+/** The same message for a wire that it is too long for. */
+export function withoutTexts(message: LiveMessage): LiveMessage {
+  return message.kind === "cancellation" ? { ...message, reason: null } : { ...message, step: null, message: null };
 }
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -5,6 +5,7 @@ export class AttemptSignal {
   readonly attempt: number;
   #controller: AbortController | null = null;
   #reason: WorkerProgressError | null = null;
+  #wish: string | null = null;
   #ended = false;
 
   constructor(attempt: number) {
@@ -22,9 +23,15 @@ export class AttemptSignal {
     return this.#reason;
   }
 
-  abort(reason: WorkerProgressError): void {
+  /** What was said when somebody wanted the job cancelled; null where nothing was, or it is not known. */
+  get wish(): string | null {
+    return this.#wish;
+  }
+
+  abort(reason: WorkerProgressError, wish: string | null = null): void {
     if (this.#ended) return;
     this.#reason ??= reason;
+    this.#wish ??= wish;
     this.#controller?.abort(this.#reason);
   }
 

@@ -1,4 +1,4 @@
-import type { LiveAdapter, Unsubscribe } from "../ports/live.js";
+import type { LiveAdapter, LiveCancellation, Unsubscribe } from "../ports/live.js";
 import { cancelled } from "./refusal.js";
 import type { Slots } from "./slots.js";
 
@@ -18,7 +18,7 @@ export class Cancellations {
     this.#subscription ??= this.#live
       .subscribeCancellations({
         onMessage: (message) => {
-          if (message.kind === "cancellation") this.#abort(message.jobId);
+          if (message.kind === "cancellation") this.#abort(message);
         },
         onGap: () => {},
       })
@@ -29,9 +29,9 @@ export class Cancellations {
     void this.#subscription?.then((unsubscribe) => unsubscribe?.());
   }
 
-  #abort(jobId: string): void {
+  #abort({ jobId, reason }: LiveCancellation): void {
     const slot = this.#slots.get(jobId) ?? this.#otherSpelling(jobId);
-    slot?.signal?.abort(cancelled(slot.key));
+    slot?.signal?.abort(cancelled(slot.key), reason);
   }
 
   #otherSpelling(jobId: string) {

@@ -134,7 +134,7 @@ export class Landing {
     if (isTerminal(job.status)) this.#ended(slot, command, job);
     // A finished job refuses every percent: let the storage say so.
     this.#stored(slot, isTerminal(job.status) ? 0 : job.progress);
-    observe(slot);
+    observe(slot, command.change.kind === "requestCancel" ? command.change.reason : undefined);
   }
 
   #changeRefused({ slot, task, forced }: Flight, error: WorkerProgressError): void {
@@ -209,8 +209,9 @@ function settleChange(slot: Slot, item: Extract<LaneItem, { kind: "change" }>, r
 }
 
 /** Tells the attempt's signal what the stored row said. */
-function observe(slot: Slot): void {
-  if (slot.known?.cancelRequested && slot.attempt === slot.signal?.attempt) slot.signal?.abort(cancelled(slot.key));
+function observe(slot: Slot, wish?: string): void {
+  if (slot.known?.cancelRequested && slot.attempt === slot.signal?.attempt)
+    slot.signal?.abort(cancelled(slot.key), wish);
 }
 
 function isByWorker({ kind }: Change): boolean {

@@ -56,8 +56,8 @@ export class LiveFeed {
     } else this.#expect(slot, { told, stored: job });
   }
 
-  cancellation(jobId: string): void {
-    this.#send([{ kind: "cancellation", jobId }]);
+  cancellation(jobId: string, reason: string | null): void {
+    this.#send([{ kind: "cancellation", jobId, reason }]);
   }
 
   /** Tells what is left and nothing after it. Resolves when it is sent: who closes the connection waits for that. */

@@ -165,7 +165,7 @@ export class ProgressEngine {
       heartbeat?.start();
     }
     // Also when it is cancelled already: a worker may be waiting to try again.
-    if (change.kind === "requestCancel") feed.cancellation(job.id);
+    if (change.kind === "requestCancel") feed.cancellation(job.id, change.reason === undefined ? null : job.message);
   }
 
   #hasOpenChanges(): boolean {

@@ -41,6 +41,9 @@ export interface JobHandle extends DivisibleSink {
   complete(output?: unknown, message?: string, options?: TransactionOption): Promise<void>;
   /** Fails the job; progress stays where it is. */
   fail(errorCode: string, errorMessage: string, options?: FailOptions): Promise<void>;
-  /** Ends the job as cancelled; progress stays where it is. */
+  /**
+   * Ends the job as cancelled; progress stays where it is. Without a reason the message is the one that came with the request
+   * to cancel, as far as this process was told it.
+   */
   cancel(reason?: string, options?: TransactionOption): Promise<void>;
 }

@@ -120,6 +120,7 @@ export interface ProgressReporter {
   /**
    * Asks for a job to be cancelled. A job that no worker runs is cancelled at once; a running one's `job.signal` fires: at
    * once where processes tell each other through Redis or PostgreSQL's notifications, else with its worker's next write.
+   * The reason is the message of a job that is cancelled for it.
    */
   requestCancel(jobId: JobId, reason?: string): Promise<void>;
   /** The job as `GET /api/v1/jobs/{id}` answers it; null when there is none. Progress is the newest, stored or not yet. */

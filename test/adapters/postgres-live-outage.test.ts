@@ -5,7 +5,7 @@ import { listeningClients } from "../../src/adapters/postgres/listening-client.j
 import { openPostgres } from "../../src/adapters/postgres/open-postgres.js";
 import { postgresLive } from "../../src/adapters/postgres/postgres-live.js";
 import { runOnFirstUse } from "../../src/adapters/postgres/run-statement.js";
-import { recorder, storedOf } from "../../src/conformance/live-fixtures.js";
+import { cancellationOf, recorder, storedOf } from "../../src/conformance/live-fixtures.js";
 import type { LiveAdapter } from "../../src/ports/live.js";
 import { type ProxiedUrl, viaProxy } from "../guarantees/via-proxy.js";
 import { eventually } from "../support/eventually.js";
@@ -115,7 +115,7 @@ test("what cannot be sent is kept, and sent when the server is back; publishing 
   await peer.subscribe("job", there);
   await network.refuse();
   await away.publish([storedOf("job", 1)]);
-  await away.publish([storedOf("job", 2), { kind: "cancellation", jobId: "job" }]);
+  await away.publish([storedOf("job", 2), cancellationOf("job")]);
   expect(here.heard).toEqual([storedOf("job", 1), storedOf("job", 2)]);
   await eventually(() => expect(warnings).toContain(notTaken));
   await network.accept();

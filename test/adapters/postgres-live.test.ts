@@ -4,8 +4,8 @@ import type { PostgresSource, PostgresStorageOptions } from "../../src/adapters/
 import { listeningClients } from "../../src/adapters/postgres/listening-client.js";
 import { openPostgres } from "../../src/adapters/postgres/open-postgres.js";
 import { liveConformance } from "../../src/conformance/index.js";
-import { progressOf, recorder, storedOf } from "../../src/conformance/live-fixtures.js";
-import type { LiveAdapter, LiveCancellation } from "../../src/ports/live.js";
+import { cancellationOf, progressOf, recorder, storedOf } from "../../src/conformance/live-fixtures.js";
+import type { LiveAdapter } from "../../src/ports/live.js";
 import { eventually } from "../support/eventually.js";
 import { type LiveProcess, listeners, liveProcess } from "./postgres-live-subject.js";
 import { quietPool, type ServerDatabase, serverDatabase } from "./postgres-subject.js";
@@ -14,7 +14,6 @@ let database: ServerDatabase;
 let running: LiveProcess[] = [];
 const warnings: string[] = [];
 const log = { warn: (message: string) => void warnings.push(message) };
-const cancellationOf = (jobId: string): LiveCancellation => ({ kind: "cancellation", jobId });
 
 beforeAll(async () => {
   database = await serverDatabase();
@@ -104,6 +103,15 @@ describe("what is told", () => {
     expect(await live.latest(["job"])).toEqual([storedOf("job", 51)]);
   });
 
+  test("goes without its reason where that is too long by itself", async () => {
+    const [live, peer] = [liveOn(database.pool), liveOn(database.otherPool)];
+    const listener = recorder();
+    await peer.subscribeCancellations(listener);
+    await live.publish([cancellationOf("a", "€".repeat(64_000)), cancellationOf("b", "€".repeat(2_000))]);
+    await listener.hears(2);
+    expect(listener.heard).toEqual([cancellationOf("a"), cancellationOf("b", "€".repeat(2_000))]);
+  });
+
   test("within the process is told whole, stored or not", async () => {
     const live = liveOn(database.pool);
     const listener = recorder();
@@ -169,6 +177,7 @@ test("garbage on the channels is ignored, and text out of it is never believed t
     JSON.stringify(["x", { ...valid, at: null }]),
     JSON.stringify(["x", { ...valid, status: "exploded" }]),
     JSON.stringify(["x", { kind: "cancellation", jobId: 42 }]),
+    JSON.stringify(["x", { kind: "cancellation", jobId: "job", reason: 42 }]),
     `["x", {"__proto__": ${JSON.stringify(valid)}}]`,
   ];
   const { rows } = await database.pool.query<{ query: string }>(

@@ -1,7 +1,7 @@
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { redisLive } from "../../src/adapters/redis/index.js";
-import { progressOf, type Recorder, recorder } from "../../src/conformance/live-fixtures.js";
+import { cancellationOf, progressOf, type Recorder, recorder } from "../../src/conformance/live-fixtures.js";
 import type { LiveAdapter } from "../../src/ports/live.js";
 import { eventually } from "../support/eventually.js";
 import { privateRedis, redisUrl, testKeyPrefix } from "../support/servers.js";
@@ -84,7 +84,7 @@ describe("a subscription that is lost", () => {
     const id = /^id=(\d+) /.exec(clients.find((line) => line.includes(`name=${keyPrefix} `)) ?? "")?.[1];
     expect(await redis.call("client", "kill", "id", String(id))).toBe(1);
     await eventually(() => expect([job.gaps(), other.gaps(), cancellations.gaps()]).toEqual([1, 1, 1]));
-    await publisher.publish([progressOf("job", 2), progressOf("other", 3), { kind: "cancellation", jobId: "job" }]);
+    await publisher.publish([progressOf("job", 2), progressOf("other", 3), cancellationOf("job")]);
     await Promise.all([job.hears(2), other.hears(1), cancellations.hears(1)]);
     expect(job.heard).toEqual([progressOf("job", 1), progressOf("job", 2)]);
     expect([job.gaps(), warnings]).toEqual([1, []]);

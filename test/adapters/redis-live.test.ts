@@ -2,7 +2,7 @@ import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { redisLive } from "../../src/adapters/redis/index.js";
 import { liveConformance } from "../../src/conformance/index.js";
-import { progressOf, recorder, storedOf } from "../../src/conformance/live-fixtures.js";
+import { cancellationOf, progressOf, recorder, storedOf } from "../../src/conformance/live-fixtures.js";
 import type { LiveAdapter } from "../../src/ports/live.js";
 import { eventually } from "../support/eventually.js";
 import { redisUrl, testKeyPrefix } from "../support/servers.js";
@@ -89,11 +89,11 @@ describe("channels and keys", () => {
     const [job, cancellations] = [recorder(), recorder()];
     await live.subscribe("42", job);
     await live.subscribeCancellations(cancellations);
-    await other.publish([progressOf("42", 1), { kind: "cancellation", jobId: "42" }]);
-    await live.publish([progressOf("42", 2), { kind: "cancellation", jobId: "43" }]);
+    await other.publish([progressOf("42", 1), cancellationOf("42")]);
+    await live.publish([progressOf("42", 2), cancellationOf("43")]);
     await Promise.all([job.hears(1), cancellations.hears(1)]);
     expect(job.heard).toEqual([progressOf("42", 2)]);
-    expect(cancellations.heard).toEqual([{ kind: "cancellation", jobId: "43" }]);
+    expect(cancellations.heard).toEqual([cancellationOf("43")]);
   });
 
   test("hold a message of bounded size: text that is too long is left out", async () => {
@@ -101,6 +101,11 @@ describe("channels and keys", () => {
     const huge = { ...storedOf("job", 50), message: "x".repeat(100_000) };
     await live.publish([huge]);
     expect(await live.latest(["job"])).toEqual([{ ...huge, message: null }]);
+    const cancellations = recorder();
+    await live.subscribeCancellations(cancellations);
+    await live.publish([cancellationOf("job", "x".repeat(100_000))]);
+    await cancellations.hears(1);
+    expect(cancellations.heard).toEqual([cancellationOf("job")]);
   });
 });
 
@@ -148,6 +153,7 @@ test("garbage on a channel or under a key is ignored", async () => {
     JSON.stringify({ ...valid, kind: "stored", rate: null, status: "exploded" }),
     JSON.stringify({ ...valid, message: "x".repeat(100_000) }),
     JSON.stringify({ kind: "cancellation", jobId: 42 }),
+    JSON.stringify({ kind: "cancellation", jobId: "job", reason: 42 }),
     Buffer.from([0xff, 0xfe, 0x00]),
   ];
   for (const each of garbage) {
@@ -157,10 +163,11 @@ test("garbage on a channel or under a key is ignored", async () => {
     expect(await live.latest(["job"])).toEqual([null]);
   }
   await redis.publish(`${keyPrefix}:live:job`, JSON.stringify({ ...valid, jobId: "forged", later: "field" }));
-  await live.publish([{ kind: "cancellation", jobId: "job" }]);
-  await Promise.all([job.hears(1), cancellations.hears(1)]);
+  await redis.publish(`${keyPrefix}:cancellations`, JSON.stringify({ kind: "cancellation", jobId: "without reason" }));
+  await live.publish([cancellationOf("job")]);
+  await Promise.all([job.hears(1), cancellations.hears(2)]);
   expect(job.heard).toEqual([{ ...valid, jobId: "job" }]);
-  expect(cancellations.heard).toEqual([{ kind: "cancellation", jobId: "job" }]);
+  expect(cancellations.heard).toEqual([cancellationOf("without reason"), cancellationOf("job")]);
 });
 
 test("a client that is passed in is left as it was", async () => {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { describe, expect, test } from "vitest";
 import { SimulatedClock } from "../support/simulated-clock.js";
 import { engineOn, withJobs } from "./engine-on.js";
@@ -37,6 +38,50 @@ describe("a request to cancel", () => {
     expect(storage.job("a")).toMatchObject({ status: "running", cancelRequested: true, message: "Enough" });
     await clock.advance(1_000);
     expect(events("a")).toMatchObject([{ status: "running" }]);
+  });
+
+  test("gives its reason to the job that its worker cancels, whatever was reported since", async () => {
+    const { clock, storage, worker, other, events } = stage();
+    withJobs(storage, "a");
+    const working = worker.run("a", async (job) => {
+      await job.progress(10, "mesh", "Frame 10");
+      void job.progress(20, "mesh", "Frame 20");
+      await once(job.signal, "abort");
+      job.throwIfCancelled();
+    });
+    const ended = expect(working).rejects.toMatchObject({ code: "JOB_CANCELLED" });
+    await clock.advance(100);
+    await other.requestCancel("a", "Not needed any more");
+    await ended;
+    expect(storage.job("a")).toMatchObject({ status: "cancelled", progress: 20, message: "Not needed any more" });
+    await clock.advance(1_000);
+    expect(events("a").at(-1)).toMatchObject({ status: "cancelled", message: "Not needed any more" });
+  });
+
+  test("gives its reason to a worker of the same process, which may have a better one", async () => {
+    const { storage, worker } = stage();
+    withJobs(storage, "a", "b");
+    const [first, second] = [await worker.startJob("a"), await worker.startJob("b")];
+    await worker.requestCancel("a", "Not needed any more");
+    await worker.requestCancel("b", "Not needed any more");
+    await first.cancel();
+    await second.cancel("Stopped at frame 20");
+    expect([storage.job("a").message, storage.job("b").message]).toEqual([
+      "Not needed any more",
+      "Stopped at frame 20",
+    ]);
+  });
+
+  test("has its reason cleaned and cut as every message is", async () => {
+    const { clock, storage, worker, other } = stage();
+    withJobs(storage, "a");
+    const job = await worker.startJob("a");
+    await other.requestCancel("a", `\u0000${"x".repeat(3_000)}`);
+    await clock.advance(0);
+    const told = storage.job("a").message;
+    await job.cancel();
+    expect(told).toHaveLength(2_000);
+    expect(storage.job("a").message).toBe(told);
   });
 
   test("reaches a worker that hears nothing with its next write", async () => {

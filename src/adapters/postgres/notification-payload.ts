@@ -1,4 +1,4 @@
-import { readCancellation, readNews } from "../../domain/live-message.js";
+import { readCancellation, readNews, withoutTexts } from "../../domain/live-message.js";
 import type { LiveMessage } from "../../ports/live.js";
 
 /** PostgreSQL refuses a payload of 8,000 bytes. https://www.postgresql.org/docs/current/sql-notify.html */
@@ -34,8 +34,7 @@ export function unpackMessages(self: string, payload: string): readonly LiveMess
 
 function encoded(message: LiveMessage, room: number): string {
   const whole = JSON.stringify(message);
-  if (message.kind === "cancellation" || Buffer.byteLength(whole) <= room) return whole;
-  return JSON.stringify({ ...message, step: null, message: null });
+  return Buffer.byteLength(whole) <= room ? whole : JSON.stringify(withoutTexts(message));
 }
 
 function readMessage(value: unknown): LiveMessage | null {

@@ -1,4 +1,4 @@
-import { readCancellation, readNews } from "../../domain/live-message.js";
+import { readCancellation, readNews, withoutTexts } from "../../domain/live-message.js";
 import type { LiveCancellation, LiveMessage, LiveProgress, LiveStored } from "../../ports/live.js";
 
 // What is longer is not sent, and not read: Redis keeps and copies every message for every subscriber.
@@ -6,10 +6,8 @@ const longest = 65_536;
 
 /** A message as compact JSON. The job of news is in the name of its channel and key. Text that is too long is left out. */
 export function encodeLive(message: LiveMessage): string {
-  if (message.kind === "cancellation") return JSON.stringify(message);
-  const { jobId: _, ...rest } = message;
-  const whole = JSON.stringify(rest);
-  return whole.length <= longest ? whole : JSON.stringify({ ...rest, step: null, message: null });
+  const whole = compact(message);
+  return whole.length <= longest ? whole : compact(withoutTexts(message));
 }
 
 /** News of a job; null for whatever is none, since anybody may publish on a channel. */
@@ -20,6 +18,11 @@ export function decodeNews(jobId: string, payload: unknown): LiveProgress | Live
 /** A wish to cancel; null for whatever is none. */
 export function decodeCancellation(payload: unknown): LiveCancellation | null {
   return readCancellation(parsed(payload));
+}
+
+function compact(message: LiveMessage): string {
+  const { jobId: _, ...news } = message;
+  return JSON.stringify(message.kind === "cancellation" ? message : news);
 }
 
 function parsed(payload: unknown): unknown {
