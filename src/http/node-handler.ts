@@ -9,18 +9,23 @@ export type NodeHandler = (request: IncomingMessage, response: ServerResponse) =
 
 /** Options of `toNodeHandler`. */
 export interface NodeHandlerOptions {
-  /** How long a client may take nothing of what was sent before it is disconnected, in milliseconds, 1 or more. @default 60000 */
+  /** How long a client may take nothing of what was sent before it is disconnected, in milliseconds, 1 to 2147483647. @default 60000 */
   readonly stallMs?: number;
 }
+
+const longestMs = 2_147_483_647;
+const sliceBytes = 65_536;
 
 /**
  * Makes a handler of web requests one of `node:http`. Ends what it does when the client goes away, and waits for a slow
  * client instead of holding more than one chunk for it.
  *
- * @throws RangeError when `stallMs` is no number of milliseconds from 1
+ * @throws RangeError when `stallMs` is no number of milliseconds from 1 to 2147483647
  */
 export function toNodeHandler(handler: JobHandler, { stallMs = 60_000 }: NodeHandlerOptions = {}): NodeHandler {
-  if (!(stallMs >= 1)) throw new RangeError("Option stallMs must be 1 or more milliseconds");
+  if (!(stallMs >= 1 && stallMs <= longestMs)) {
+    throw new RangeError(`Option stallMs must be from 1 to ${longestMs} milliseconds`);
+  }
   return async (message, target) => {
     const gone = new AbortController();
     target.once("close", () => {
@@ -59,7 +64,8 @@ async function send(
   if (!message.complete && hasBody(message)) target.shouldKeepAlive = false;
   target.statusCode = response.status;
   if (response.body === null || response.headers.has("content-length")) {
-    target.end(Buffer.from(await response.arrayBuffer()));
+    await write(target, new Uint8Array(await response.arrayBuffer()), stallMs);
+    target.end();
   } else {
     await stream(response.body, target, stallMs);
   }
@@ -72,10 +78,17 @@ async function stream(body: ReadableStream<Uint8Array>, target: ServerResponse, 
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
-    await taken(target, value, stallMs);
+    await write(target, value, stallMs);
   }
   target.off("close", stop);
   target.end();
+}
+
+// In slices, so that a client that takes something of a long text is not taken for one that takes nothing.
+async function write(target: ServerResponse, bytes: Uint8Array, stallMs: number): Promise<void> {
+  for (let at = 0; at < bytes.byteLength; at += sliceBytes) {
+    await taken(target, bytes.subarray(at, at + sliceBytes), stallMs);
+  }
 }
 
 /** Until the system has taken the chunk, or the client is gone. */

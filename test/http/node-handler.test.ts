@@ -1,11 +1,13 @@
+import { once } from "node:events";
 import { createServer } from "node:http";
 import { setImmediate as turn } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { createJobHandler } from "../../src/http/job-handler.js";
 import { toNodeHandler } from "../../src/http/node-handler.js";
 import { nodeRequest } from "../../src/http/node-request.js";
 import { eventually } from "../support/eventually.js";
 import { eventsOf } from "./ask.js";
-import { checkedHandler } from "./checked-handler.js";
+import { checkedHandler, open } from "./checked-handler.js";
 import { FakeJobs, view } from "./fake-jobs.js";
 import { serve } from "./node-server.js";
 
@@ -73,6 +75,39 @@ test("a client that reads nothing is disconnected when it has taken nothing for 
     await turn();
   }
   expect(source.watching).toBe(0);
+});
+
+test("a client that asks for a job and reads nothing is disconnected, too", async () => {
+  const source = new FakeJobs();
+  source.set(view({ output: "x".repeat(20_000_000) }));
+  const { server, connection } = await serve(toNodeHandler(checkedHandler(source), { stallMs: 100 }));
+  const socket = connection();
+  const accepted = once(server, "connection");
+  socket.pause();
+  socket.write("GET /api/v1/jobs/123 HTTP/1.1\r\nHost: a\r\n\r\n");
+  const [serving] = await accepted;
+  await once(serving, "close");
+  expect(source.asked).toEqual(["123"]);
+});
+
+test("a client that takes a long answer slowly gets all of it", async () => {
+  const source = new FakeJobs();
+  source.set(view({ output: "x".repeat(40_000_000) }));
+  const { connection } = await serve(toNodeHandler(createJobHandler(source, open)));
+  const socket = connection();
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  socket.write("GET /api/v1/jobs/123 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  let bytes = 0;
+  let pauses = 0;
+  for await (const chunk of socket) {
+    bytes += chunk.length;
+    if (bytes < (pauses + 1) * 8_000_000) continue;
+    pauses++;
+    await vi.advanceTimersByTimeAsync(40_000);
+  }
+  expect(pauses).toBe(5);
+  expect(bytes).toBeGreaterThan(40_000_000);
 });
 
 test("authorize can see what node:http received", async () => {
@@ -153,6 +188,8 @@ test("a handler that fails all the same ends its own connection only", async () 
 });
 
 test("how long a client may stall is checked at once", () => {
-  expect(() => toNodeHandler(async () => new Response(), { stallMs: 0 })).toThrow(RangeError);
+  for (const stallMs of [0, Number.NaN, 2 ** 31, Number.POSITIVE_INFINITY]) {
+    expect(() => toNodeHandler(async () => new Response(), { stallMs })).toThrow(RangeError);
+  }
   expect(createServer(toNodeHandler(async () => new Response()))).toBeDefined();
 });
