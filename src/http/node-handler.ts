@@ -27,6 +27,8 @@ export function toNodeHandler(handler: JobHandler, { stallMs = 60_000 }: NodeHan
     throw new RangeError(`Option stallMs must be from 1 to ${longestMs} milliseconds`);
   }
   return async (message, target) => {
+    // A pipelined request waits for its turn: one connection is worth one stream, however many it asks for.
+    if (target.socket === null) await new Promise((resolve) => target.once("socket", resolve));
     const gone = new AbortController();
     target.once("close", () => {
       if (!target.writableFinished) gone.abort();

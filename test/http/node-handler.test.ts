@@ -77,6 +77,23 @@ test("a client that reads nothing is disconnected when it has taken nothing for 
   expect(source.watching).toBe(0);
 });
 
+test("requests that are sent all at once are answered one after the other, one stream at a time", async () => {
+  const source = running();
+  const { connection } = await serve(toNodeHandler(checkedHandler(source)));
+  const socket = connection();
+  let received = "";
+  socket.on("data", (chunk) => {
+    received += chunk;
+  });
+  const request = "GET /api/v1/jobs/123/events HTTP/1.1\r\nHost: a\r\n";
+  socket.write(`${request}\r\n${request}\r\n${request}Connection: close\r\n\r\n`);
+  await eventually(() => expect(received).toContain("data: "));
+  expect(source.watching).toBe(1);
+  source.set(view({ status: "completed" }, 100));
+  await once(socket, "close");
+  expect(received.match(/^HTTP\/1.1 200/gm)).toHaveLength(3);
+});
+
 test("a client that asks for a job and reads nothing is disconnected, too", async () => {
   const source = new FakeJobs();
   source.set(view({ output: "x".repeat(20_000_000) }));
