@@ -21,7 +21,10 @@ export function askPermission(
       const answer = authorize(request, jobId, action);
       return (typeof answer === "boolean" ? answer : await within(answer, timeoutMs)) === true;
     } catch (error) {
-      log.warn(`Denied to ${action} job "${jobId}": authorize failed`, { reason: reasonOf(error) });
+      // What is given up because the client has gone is no failure.
+      if (!request.signal.aborted) {
+        log.warn(`Denied to ${action} job "${jobId}": authorize failed`, { reason: reasonOf(error) });
+      }
       return false;
     }
   };

@@ -20,10 +20,13 @@ const problemOf: Partial<Readonly<Record<ErrorCode, ProblemCode>>> = {
   REPORTER_CLOSED: "STORAGE_UNAVAILABLE",
 };
 
-/** What a client is told of an error: its kind, never its text. The log is told the rest of what a client cannot mend. */
-export function failureResponse(error: unknown, log: Log): Response {
+/**
+ * What a client is told of an error: its kind, never its text. The log is told the rest of what a client cannot mend, but
+ * not what breaks because the client has gone.
+ */
+export function failureResponse(error: unknown, { signal }: Request, log: Log): Response {
   const code = (error instanceof WorkerProgressError ? problemOf[error.code] : undefined) ?? "INTERNAL";
-  if (code === "INTERNAL" || code === "STORAGE_UNAVAILABLE") {
+  if (!signal.aborted && (code === "INTERNAL" || code === "STORAGE_UNAVAILABLE")) {
     log.warn("A request about a job could not be answered", { code, reason: reasonOf(error) });
   }
   return problemResponse(code, code === "STORAGE_UNAVAILABLE" ? { headers: { "retry-after": retryAfterSeconds } } : {});

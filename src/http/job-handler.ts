@@ -49,7 +49,7 @@ export function createJobHandler(reporter: JobSource, options: JobHandlerOptions
   };
 
   return async (request) => {
-    const response = await respond(request).catch((error: unknown) => failureResponse(error, log));
+    const response = await respond(request).catch((error: unknown) => failureResponse(error, request, log));
     origins.apply(request, response);
     return request.method === "HEAD" ? new Response(null, response) : response;
   };
@@ -61,7 +61,7 @@ function limited({ rateLimit, log }: HandlerSettings, answer: Answer): Answer {
   return async (request, route) => {
     const { allowed, headers } = await count(request);
     if (!allowed) return problemResponse("RATE_LIMITED", { headers });
-    const response = await answer(request, route).catch((error: unknown) => failureResponse(error, log));
+    const response = await answer(request, route).catch((error: unknown) => failureResponse(error, request, log));
     for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
     return response;
   };
