@@ -23,7 +23,7 @@ export function askPermission(
     } catch (error) {
       // What is given up because the client has gone is no failure.
       if (!request.signal.aborted) {
-        log.warn(`Denied to ${action} job "${jobId}": authorize failed`, { reason: reasonOf(error) });
+        log.warn(`Denied to ${action} job ${JSON.stringify(jobId)}: authorize failed`, { reason: reasonOf(error) });
       }
       return false;
     }

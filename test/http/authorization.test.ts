@@ -75,6 +75,14 @@ test.each(Object.entries(denials))("a job is as good as missing when authorize %
   expect(warnings).toHaveLength(/throws|rejects|hangs/.test(_) ? 3 : 0);
 });
 
+test("what an id does to a terminal or a file of lines does not reach the log", async () => {
+  const warnings: string[] = [];
+  const log = { warn: (message: string) => void warnings.push(message) };
+  const handler = checkedHandler(new FakeJobs(), { authorize: () => JSON.parse("{"), log });
+  await ask(handler, "1%0aAllowed%1b%5b2J");
+  expect(warnings).toEqual(['Denied to read job "1\\nAllowed\\u001b[2J": authorize failed']);
+});
+
 test("a denied and a malformed id are told the same", async () => {
   const handler = checkedHandler(new FakeJobs(), { authorize: () => false });
   expect(await (await ask(handler, "1")).text()).toBe(await (await ask(handler, "%00")).text());
