@@ -37,10 +37,15 @@ export function originPolicy(cors: CorsOptions | undefined): OriginPolicy {
     if (cors.credentials) headers.set("access-control-allow-credentials", "true");
   };
   return {
-    // Not by comparing Origin to Host, which proxies rewrite: browsers say themselves where a request comes from.
-    refuses: ({ headers }) => {
+    // Browsers say themselves where a request comes from. Old ones, and all where there is no TLS, tell the origin alone,
+    // and proxies may rewrite what it has to be compared to: such an origin has to be listed, even if it is the own one.
+    refuses: ({ headers, url }) => {
+      const origin = headers.get("origin");
+      if (allows(origin)) return false;
       const site = headers.get("sec-fetch-site");
-      return (site === "cross-site" || site === "same-site") && !allows(headers.get("origin"));
+      return site === null
+        ? origin !== null && hostOf(origin) !== hostOf(url)
+        : !["same-origin", "none"].includes(site);
     },
     apply,
     preflight: ({ headers: asked }, methods) => {
@@ -53,4 +58,8 @@ export function originPolicy(cors: CorsOptions | undefined): OriginPolicy {
       return new Response(null, { status: 204, headers });
     },
   };
+}
+
+function hostOf(url: string): string | null {
+  return URL.canParse(url) ? new URL(url).host : null;
 }

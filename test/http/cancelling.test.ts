@@ -70,3 +70,17 @@ test.each(["cross-site", "same-site"])("a page of another origin (%s) cannot can
   expect([response.status, (await bodyOf(response)).code]).toEqual([403, "CROSS_ORIGIN"]);
   expect(source.cancellations).toEqual([]);
 });
+
+test.each([
+  ["of another page", "http://evil.example", 403],
+  ["of another port", "http://api:8080", 403],
+  ["that is kept secret", "null", 403],
+  ["of the server", "http://api", 202],
+  ["of the server behind TLS", "https://api", 202],
+])("without Sec-Fetch-Site, as without TLS, an origin %s counts", async (_, origin, status) => {
+  const source = running();
+  expect((await ask(checkedHandler(source), "123/cancel", { method: "POST", headers: { origin } })).status).toBe(
+    status,
+  );
+  expect(source.cancellations).toHaveLength(status === 202 ? 1 : 0);
+});
