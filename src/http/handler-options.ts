@@ -31,7 +31,8 @@ const schema = z.strictObject({
     .string()
     .regex(/^(\/[^/?#\s]+)*\/?$/, 'must be a path such as "/api/v1/jobs"')
     .default("/api/v1/jobs")
-    .transform((path) => path.replace(/\/$/, "")),
+    // As the paths of requests are written: percent-encoded, and without dots.
+    .transform((path) => new URL(`http://localhost${path}`).pathname.replace(/\/$/, "")),
   rateLimit: z
     .strictObject({
       points: z.int().min(1),

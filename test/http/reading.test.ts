@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { WorkerProgressError } from "../../src/domain/errors.js";
+import { createJobHandler } from "../../src/http/job-handler.js";
 import { ask, bodyOf } from "./ask.js";
-import { checkedHandler } from "./checked-handler.js";
+import { checkedHandler, open } from "./checked-handler.js";
 import { FakeJobs, view } from "./fake-jobs.js";
 
 function jobs(...views: readonly ReturnType<typeof view>[]): FakeJobs {
@@ -122,6 +123,13 @@ test("the base path is an option", async () => {
     expect((await handler(new Request("http://api/api/v1/jobs/123"))).status).toBe(404);
   }
   expect((await checkedHandler(source, { basePath: "" })(new Request("http://api/123"))).status).toBe(200);
+});
+
+test.each(["/größe/jobs", "/jobs/{tenant}", "/v1/../jobs"])("the base path may be %s", async (basePath) => {
+  const handler = createJobHandler(jobs(view()), { ...open, basePath });
+  expect((await handler(new Request(`http://api${basePath}/123`))).status).toBe(200);
+  const { paths } = await bodyOf(await handler(new Request(`http://api${basePath}/openapi.json`)));
+  expect(Object.keys(paths as object)).toContain(`${new URL(`http://api${basePath}`).pathname}/{id}`);
 });
 
 const secret = 'connect to postgres://worker:secret@db failed, relation "jobs"';
