@@ -50,7 +50,10 @@ const schema = z.strictObject({
     .optional(),
   cors: z
     .strictObject({
-      origins: z.union([z.literal("*"), z.array(z.string())]),
+      origins: z.union([
+        z.literal("*"),
+        z.array(z.string().regex(/^[a-z][a-z\d+.-]*:\/\/[^/?#\sA-Z]+$/, 'must be as in "https://app.example.com"')),
+      ]),
       credentials: z.boolean().exactOptional(),
       allowedHeaders: z.array(z.string()).exactOptional(),
       maxAgeSeconds: z.int().min(0).exactOptional(),

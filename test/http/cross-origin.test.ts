@@ -51,3 +51,11 @@ test("every origin and cookies do not go together", () => {
   const cors: CorsOptions = { origins: "*", credentials: true };
   expect(() => createJobHandler(new FakeJobs(), { ...open, cors })).toThrow(/credentials need origins/);
 });
+
+test.each(["https://app.example/", "https://App.example", "app.example", "*", "null"])(
+  "an origin that no browser sends, as %s in a list, is an error",
+  (origin) => {
+    const cors: CorsOptions = { origins: [app, origin] };
+    expect(() => createJobHandler(new FakeJobs(), { ...open, cors })).toThrow(/option cors\.origins.*: must be as in/);
+  },
+);
