@@ -70,15 +70,21 @@ function callerKey(key: RateLimitOptions["key"], log: Log): (request: Request) =
   let told = false;
   return (request) => {
     try {
-      const caller = key(request);
+      const caller: unknown = key(request);
       if (typeof caller === "string") return caller.length > longestKey ? hash("sha256", caller) : caller;
-      throw new TypeError(`rateLimit.key answered ${caller === null ? "null" : typeof caller}, not a text`);
+      if (caller instanceof Promise) caller.catch(() => {}); // else its failure would end the process
+      throw new TypeError(`rateLimit.key answered ${kindOf(caller)}, not a text`);
     } catch (error) {
       if (!told) log.warn("Callers that rateLimit.key cannot name share one quota", { reason: reasonOf(error) });
       told = true;
       return "";
     }
   };
+}
+
+function kindOf(value: unknown): string {
+  if (value instanceof Promise) return "a promise";
+  return value === null ? "null" : typeof value;
 }
 
 function openCounter(options: RateLimitOptions, log: Log): Consume {

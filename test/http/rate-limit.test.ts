@@ -60,6 +60,7 @@ test("guessing at ids uses the quota up, reading the document does not", async (
 test.each([
   ["throws", () => JSON.parse("{")],
   ["answers nothing", () => undefined as never],
+  ["rejects", () => Promise.reject(new Error("No session")) as never],
 ])("callers share one quota where key %s, which is said once", async (_, key) => {
   const warnings: string[] = [];
   const { get } = limited({ ...limit, key }, warnings);
