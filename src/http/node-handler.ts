@@ -46,13 +46,10 @@ async function respond(handler: JobHandler, message: IncomingMessage, signal: Ab
   try {
     request = webRequest(message, signal);
   } catch {
-    return problemResponse(unsupported.has(message.method ?? "") ? "METHOD_NOT_ALLOWED" : "INVALID_ARGUMENT");
+    return problemResponse("INVALID_ARGUMENT");
   }
   return handler(request);
 }
-
-/** Methods that a web `Request` cannot have. */
-const unsupported: ReadonlySet<string> = new Set(["CONNECT", "TRACE", "TRACK"]);
 
 async function send(
   response: Response,

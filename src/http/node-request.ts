@@ -13,9 +13,10 @@ export function nodeRequest(request: Request): IncomingMessage | undefined {
   return incoming.get(request);
 }
 
-/** A `Request` of what `node:http` received. @throws TypeError for a method or a header that `Request` cannot hold */
+/** A `Request` of what `node:http` received. @throws TypeError for a URL or a header that `Request` cannot hold */
 export function webRequest(message: IncomingMessage, signal: AbortSignal): Request {
-  const { method = "GET" } = message;
+  // A `Request` cannot be a TRACE: it becomes another method that no path answers.
+  const method = message.method === "TRACE" ? "UNANSWERED" : (message.method ?? "GET");
   const headers = new Headers();
   for (let i = 0; i + 1 < message.rawHeaders.length; i += 2) {
     headers.append(message.rawHeaders[i] as string, message.rawHeaders[i + 1] as string);
@@ -40,13 +41,13 @@ function urlOf(message: IncomingMessage & { readonly originalUrl?: unknown }): s
   const { originalUrl, url = "/" } = message;
   const target = typeof originalUrl === "string" ? originalUrl : url;
   if (!target.startsWith("/")) return URL.canParse(target) ? target : "http://localhost/";
-  const host = `http://${message.headers.host}`;
+  const host = `http://${message.headers.host ?? ""}`;
   return `${URL.canParse(host) && new URL(host).pathname === "/" ? new URL(host).origin : "http://localhost"}${target}`;
 }
 
 function bodyOf(message: IncomingMessage & { readonly body?: unknown }): ReadableStream<Uint8Array> | string {
-  // A middleware that parsed the body has taken it from the connection.
-  if (message.readableEnded) return message.body === undefined ? "" : JSON.stringify(message.body);
+  // A middleware that read or parsed the body has taken it from the connection.
+  if (message.readableEnded) return bodyAsSent(message.body);
   let chunks: AsyncIterator<Uint8Array> | null = null;
   return new ReadableStream<Uint8Array>(
     {
@@ -59,4 +60,9 @@ function bodyOf(message: IncomingMessage & { readonly body?: unknown }): Readabl
     },
     { highWaterMark: 0 },
   );
+}
+
+function bodyAsSent(body: unknown): string {
+  if (body === undefined) return "";
+  return typeof body === "string" || Buffer.isBuffer(body) ? body.toString() : JSON.stringify(body);
 }

@@ -146,17 +146,42 @@ test("mounted under a path, as Express does, the base path is still the whole pa
   expect((await fetch(`${url}/jobs/123`)).status).toBe(404);
 });
 
-test("a body that a middleware has parsed already is not waited for", async () => {
+test.each([
+  ["parsed", (bytes: Buffer) => JSON.parse(bytes.toString())],
+  ["read as text", (bytes: Buffer) => bytes.toString()],
+  ["read as bytes", (bytes: Buffer) => bytes],
+])("a body that a middleware has %s already is not waited for", async (_, bodyOf) => {
   const source = running();
   const handle = toNodeHandler(checkedHandler(source));
   const { url } = await serve(async (request, response) => {
-    const chunks = await request.toArray();
-    await handle(Object.assign(request, { body: JSON.parse(Buffer.concat(chunks).toString() || "{}") }), response);
+    const body = bodyOf(Buffer.concat(await request.toArray()));
+    await handle(Object.assign(request, { body }), response);
   });
   const headers = { "content-type": "application/json" };
-  const cancel = (body: string) => fetch(`${url}/api/v1/jobs/123/cancel`, { method: "POST", headers, body });
-  expect((await cancel('{"reason":"parsed"}')).status).toBe(202);
-  expect(source.cancellations).toEqual([{ jobId: "123", reason: "parsed" }]);
+  const body = '{"reason":"Größe"}';
+  expect((await fetch(`${url}/api/v1/jobs/123/cancel`, { method: "POST", headers, body })).status).toBe(202);
+  expect(source.cancellations).toEqual([{ jobId: "123", reason: "Größe" }]);
+});
+
+test("TRACE is told what is allowed, as every other method that a path does not answer", async () => {
+  const { raw } = await serve(toNodeHandler(checkedHandler(running())));
+  const answer = await raw("TRACE /api/v1/jobs/123 HTTP/1.1\nHost: a\nConnection: close\n\n");
+  expect(answer.split("\r\n")).toEqual(
+    expect.arrayContaining(["HTTP/1.1 405 Method Not Allowed", "allow: GET, HEAD, OPTIONS"]),
+  );
+});
+
+test.each([
+  ["as the client names it", "HTTP/1.1\nHost: jobs.example:8080", "http://jobs.example:8080"],
+  ["without a name", "HTTP/1.0", "http://localhost"],
+  ["with a name that is none", "HTTP/1.1\nHost: a b/c?d", "http://localhost"],
+  ["without what else is in the name", "HTTP/1.1\nHost: user:secret@jobs.example", "http://jobs.example"],
+])("authorize sees the server %s", async (_, request, origin) => {
+  const seen: string[] = [];
+  const handler = checkedHandler(running(), { authorize: ({ url }) => seen.push(url) > 0 });
+  const { raw } = await serve(toNodeHandler(handler));
+  await raw(`GET /api/v1/jobs/123 ${request}\nConnection: close\n\n`);
+  expect(seen).toEqual([`${origin}/api/v1/jobs/123`]);
 });
 
 test.each([
