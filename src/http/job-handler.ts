@@ -38,7 +38,7 @@ export function createJobHandler(reporter: JobSource, options: JobHandlerOptions
   const respond = async (request: Request): Promise<Response> => {
     const route = routeOf(new URL(request.url).pathname, basePath);
     if (route === null) return problemResponse("NOT_FOUND");
-    const allowed = methodsOf(route);
+    const allowed = methodsOf(route.kind);
     if (request.method === "OPTIONS") return origins.preflight(request, allowed);
     if (!allowed.includes(request.method)) {
       return problemResponse("METHOD_NOT_ALLOWED", { headers: { allow: allowed.join(", ") } });

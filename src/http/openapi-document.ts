@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type ProblemCode, statusOf } from "./problem.js";
+import { methodsOf, type Route } from "./route.js";
 import { cancelRequestSchema, jobSchema, problemSchema } from "./schemas.js";
 
 /** Part of an OpenAPI document. */
@@ -10,19 +11,29 @@ type OpenApiValue = string | number | boolean | readonly OpenApiValue[] | OpenAp
 
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 const text = { type: "string" };
+const seconds = { type: "integer", minimum: 1 };
+const exactly = (value: string) => ({ type: "string", const: value });
 const header = (description: string, schema: OpenApiObject = text) => ({ description, schema });
+const always = (description: string, schema: OpenApiObject = text) => ({ description, required: true, schema });
 
-const etag = { ETag: header("Names this state, the seconds left apart") };
-const retryAfter = { "Retry-After": header("Seconds after which to ask again", { type: "integer", minimum: 1 }) };
+const etag = { ETag: always("Names this state, the seconds left apart") };
 const quota = {
   RateLimit: header('What is left, as in "jobs";r=99;t=60, where a rate limit is set'),
   "RateLimit-Policy": header('The quota, as in "jobs";q=100;w=60, where a rate limit is set'),
 };
+const caching = (value: string) => ({ "Cache-Control": always("Who may keep it", exactly(value)) });
+
+/** What is answered before requests are counted. */
+const uncounted: readonly ProblemCode[] = ["CROSS_ORIGIN"];
+const untilLater: readonly ProblemCode[] = ["RATE_LIMITED", "STORAGE_UNAVAILABLE"];
 
 function problems(...codes: readonly ProblemCode[]): OpenApiObject {
-  const answers = [...codes].map((code) => {
-    const again = code === "RATE_LIMITED" || code === "STORAGE_UNAVAILABLE";
-    const headers = { ...quota, ...(again ? retryAfter : {}) };
+  const answers = codes.map((code) => {
+    const headers = {
+      ...caching("no-store"),
+      ...(uncounted.includes(code) ? {} : quota),
+      ...(untilLater.includes(code) ? { "Retry-After": always("Seconds after which to ask again", seconds) } : {}),
+    };
     return [
       statusOf(code),
       { description: code, headers, content: { "application/problem+json": { schema: ref("Problem") } } },
@@ -31,17 +42,22 @@ function problems(...codes: readonly ProblemCode[]): OpenApiObject {
   return Object.fromEntries(answers);
 }
 
-const everywhere = ["JOB_NOT_FOUND", "METHOD_NOT_ALLOWED", "RATE_LIMITED", "INTERNAL", "STORAGE_UNAVAILABLE"] as const;
+const everywhere = ["JOB_NOT_FOUND", "RATE_LIMITED", "INTERNAL", "STORAGE_UNAVAILABLE"] as const;
 const job = { "application/json": { schema: ref("Job") } };
-const caching = { "Cache-Control": header("private, no-cache") };
 
+const state = {
+  ...etag,
+  ...caching("private, no-cache"),
+  "Retry-After": header("Seconds after which to ask again, until the job has ended", seconds),
+  ...quota,
+};
 const read = {
   operationId: "getJob",
   summary: "The state of a job",
   parameters: [{ name: "If-None-Match", in: "header", schema: text, description: "An ETag of before" }],
   responses: {
-    200: { description: "The job", headers: { ...etag, ...caching, ...retryAfter, ...quota }, content: job },
-    304: { description: "Unchanged", headers: { ...etag, ...caching, ...retryAfter, ...quota } },
+    200: { description: "The job", headers: state, content: job },
+    304: { description: "Unchanged", headers: state },
     ...problems(...everywhere),
   },
 };
@@ -55,10 +71,17 @@ const watch = {
   responses: {
     200: {
       description: "The events",
-      headers: { ...caching, ...quota },
+      headers: {
+        ...caching("private, no-cache, no-transform"),
+        "X-Accel-Buffering": always("Keeps nginx from holding events back", exactly("no")),
+        ...quota,
+      },
       content: { "text/event-stream": { schema: text } },
     },
-    204: { description: "The end was seen already: do not reconnect", headers: { ...caching, ...quota } },
+    204: {
+      description: "The end was seen already: do not reconnect",
+      headers: { ...caching("private, no-cache"), ...quota },
+    },
     ...problems(...everywhere),
   },
 };
@@ -69,7 +92,11 @@ const cancel = {
   description: "A job that no worker runs is cancelled at once; a running one ends when its worker heeds the request.",
   requestBody: { required: false, content: { "application/json": { schema: ref("CancelRequest") } } },
   responses: {
-    202: { description: "The job, with the request noted", headers: { ...caching, ...quota }, content: job },
+    202: {
+      description: "The job, with the request noted",
+      headers: { ...caching("no-store"), ...quota },
+      content: job,
+    },
     ...problems(
       "INVALID_ARGUMENT",
       "CROSS_ORIGIN",
@@ -81,16 +108,15 @@ const cancel = {
   },
 };
 
-const description = {
+const describe = {
   operationId: "getDescription",
   summary: "This document",
   responses: {
     200: {
       description: "OpenAPI 3.1",
-      headers: caching,
+      headers: caching("no-cache"),
       content: { "application/json": { schema: { type: "object" } } },
     },
-    ...problems("METHOD_NOT_ALLOWED"),
   },
 };
 
@@ -99,12 +125,20 @@ export function openApiDocument(basePath: string): OpenApiObject {
   const id = { name: "id", in: "path", required: true, schema: text, description: "As the id column holds it" };
   return {
     openapi: "3.1.1",
-    info: { title: "Job progress", version: "1.0.0" },
+    info: {
+      title: "Job progress",
+      version: "1.0.0",
+      description: "Where a method is not described, a Problem with status 405 and Allow is answered.",
+    },
     paths: {
-      [`${basePath}/{id}`]: { parameters: [id], get: read, head: headOf(read) },
-      [`${basePath}/{id}/events`]: { parameters: [id], get: watch },
-      [`${basePath}/{id}/cancel`]: { parameters: [id], post: cancel },
-      [`${basePath}/openapi.json`]: { get: description },
+      [`${basePath}/{id}`]: { parameters: [id], get: read, head: headOf(read, "headJob"), options: optionsOf("job") },
+      [`${basePath}/{id}/events`]: { parameters: [id], get: watch, options: optionsOf("events") },
+      [`${basePath}/{id}/cancel`]: { parameters: [id], post: cancel, options: optionsOf("cancel") },
+      [`${basePath}/openapi.json`]: {
+        get: describe,
+        head: headOf(describe, "headDescription"),
+        options: optionsOf("document"),
+      },
     },
     components: {
       schemas: {
@@ -116,8 +150,17 @@ export function openApiDocument(basePath: string): OpenApiObject {
   };
 }
 
-function headOf(operation: typeof read): OpenApiObject {
-  return { ...operation, operationId: "headJob", summary: `${operation.summary}, without the body` };
+function headOf(operation: typeof read | typeof describe, operationId: string): OpenApiObject {
+  return { ...operation, operationId, summary: `${operation.summary}, without the body` };
+}
+
+function optionsOf(kind: Route["kind"]): OpenApiObject {
+  const allowed = exactly(methodsOf(kind).join(", "));
+  return {
+    operationId: `${kind}Options`,
+    summary: "What this path answers",
+    responses: { 204: { description: "The methods", headers: { Allow: always("Methods of this path", allowed) } } },
+  };
 }
 
 function schemaOf(schema: z.ZodType): OpenApiObject {

@@ -14,9 +14,9 @@ const methods = {
   document: ["GET", "HEAD", "OPTIONS"],
 } as const satisfies Record<Route["kind"], readonly string[]>;
 
-/** The methods that a route answers, as `Allow` lists them. */
-export function methodsOf(route: Route): readonly string[] {
-  return methods[route.kind];
+/** The methods that a kind of path answers, as `Allow` lists them. */
+export function methodsOf(kind: Route["kind"]): readonly string[] {
+  return methods[kind];
 }
 
 /** What a path, still percent-encoded, means under `basePath`; null when it means nothing. */

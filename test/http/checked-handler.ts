@@ -4,12 +4,19 @@ import type { JobHandlerOptions } from "../../src/http/handler-options.js";
 import { createJobHandler, type JobHandler } from "../../src/http/job-handler.js";
 import type { JobSource } from "../../src/http/job-source.js";
 
+interface DescribedHeader {
+  readonly required?: boolean;
+  readonly schema: z.core.JSONSchema.JSONSchema;
+}
 interface Described {
-  readonly headers?: Readonly<Record<string, unknown>>;
+  readonly headers?: Readonly<Record<string, DescribedHeader>>;
   readonly content?: Readonly<Record<string, { readonly schema: { readonly $ref?: string } }>>;
 }
-interface Document {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses: Record<string, Described> }>>>>;
+type Operations = Readonly<Record<string, { readonly responses: Readonly<Record<string, Described>> }>>;
+
+/** What is read of the document that a handler serves. */
+export interface Document {
+  readonly paths: Readonly<Record<string, Operations>>;
   readonly components: { readonly schemas: Readonly<Record<string, z.core.JSONSchema.JSONSchema>> };
 }
 
@@ -36,16 +43,16 @@ const endless = "text/event-stream";
 async function checkAgainst(document: Document, base: string, request: Request, response: Response): Promise<void> {
   const path = templateOf(new URL(request.url).pathname, base);
   const operations = path === null ? undefined : document.paths[path];
-  if (operations === undefined || request.method === "OPTIONS") return;
+  if (operations === undefined) return;
   const operation = operations[request.method.toLowerCase()];
   if (operation === undefined) {
-    expect(response.status).toBe(405);
+    const methods = Object.keys(operations).filter((key) => key !== "parameters");
+    expect([response.status, response.headers.get("allow")]).toEqual([405, methods.join(", ").toUpperCase()]);
     return;
   }
   const described = operation.responses[response.status];
   if (described === undefined) throw new Error(`${request.method} ${path} answered an undescribed ${response.status}`);
-  const undescribed = [...response.headers.keys()].filter((name) => !isDescribed(name, described));
-  expect(undescribed).toEqual([]);
+  checkHeaders(response.headers, described.headers ?? {});
   const type = response.headers.get("content-type");
   expect(type === null ? [] : [type]).toEqual(Object.keys(described.content ?? {}));
   const name = type === null ? undefined : described.content?.[type]?.schema.$ref?.split("/").at(-1);
@@ -62,10 +69,20 @@ function templateOf(pathname: string, base: string): string | null {
   return pathname.startsWith(`${base}/`) && action !== null ? `${base}/{id}${action}` : null;
 }
 
-const general = /^(content-|vary|allow|access-control-|x-accel-buffering)/;
+/** What no answer need describe: `content` does, or it is what browsers ask for on behalf of pages elsewhere. */
+const general = /^(content-type|content-length|vary|access-control-.*)$/;
 
-function isDescribed(name: string, { headers = {} }: Described): boolean {
-  return (
-    general.test(name) || name === "cache-control" || Object.keys(headers).some((key) => key.toLowerCase() === name)
-  );
+/** The headers of an answer that are its own. */
+export function ownHeaders(headers: Headers): readonly string[] {
+  return [...headers.keys()].filter((name) => !general.test(name));
+}
+
+function checkHeaders(headers: Headers, described: Readonly<Record<string, DescribedHeader>>): void {
+  const names = Object.keys(described).map((name) => name.toLowerCase());
+  expect(ownHeaders(headers).filter((name) => !names.includes(name))).toEqual([]);
+  for (const [name, { required = false, schema }] of Object.entries(described)) {
+    const value = headers.get(name);
+    if (value === null) expect([name, required]).toEqual([name, false]);
+    else z.fromJSONSchema(schema).parse(schema.type === "integer" ? Number(value) : value);
+  }
 }
