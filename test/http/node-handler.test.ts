@@ -209,6 +209,46 @@ test.each([
   expect((await fetch(`${url}/api/v1/jobs/123`)).status).toBe(200);
 });
 
+const cancel = "POST /api/v1/jobs/123/cancel HTTP/1.1\nHost: a\nConnection: close\nContent-Type: application/json\n";
+
+test.each([
+  ["in chunks", `${cancel}Transfer-Encoding: chunked\n\n8\n{"reason\n6\n":"a"}\n0\n\n`, [202]],
+  ["in chunks of more than 4 kB", `${cancel}Transfer-Encoding: chunked\n\n1388\n${"x".repeat(5_000)}\n0\n\n`, [413]],
+  ["that waits to be asked for", `${cancel}Expect: 100-continue\nContent-Length: 14\n\n{"reason":"a"}`, [100, 202]],
+  ["that expects tea", `${cancel}Expect: tea\nContent-Length: 14\n\n{"reason":"a"}`, [417]],
+  ["of two types", `${cancel}Content-Type: text/plain\nContent-Length: 14\n\n{"reason":"a"}`, [415]],
+  ["of two lengths", `${cancel}Content-Length: 2\nContent-Length: 14\n\n{"reason":"a"}`, [400]],
+  ["in chunks and of a length", `${cancel}Content-Length: 14\nTransfer-Encoding: chunked\n\n2\n{}\n0\n\n`, [400]],
+])("a body %s is cancelled for once or not at all", async (_, request, statuses) => {
+  const source = running();
+  const { raw } = await serve(toNodeHandler(checkedHandler(source)));
+  const answer = await raw(request);
+  expect([...answer.matchAll(/^HTTP\/1.1 (\d+)/gm)].map(([, status]) => Number(status))).toEqual(statuses);
+  expect(source.cancellations).toEqual(statuses.includes(202) ? [{ jobId: "123", reason: "a" }] : []);
+});
+
+test("a request in the body of a request is not taken for one, and the connection ends with it", async () => {
+  const source = running();
+  const { raw } = await serve(toNodeHandler(checkedHandler(source)));
+  const hidden = "GET /api/v1/jobs/7 HTTP/1.1\nHost: a\n\n";
+  const length = hidden.length + 3;
+  const answer = await raw(
+    `GET /api/v1/jobs/123 HTTP/1.1\nHost: a\nContent-Length: ${length}\n\n${hidden}` +
+      "GET /api/v1/jobs/8 HTTP/1.1\nHost: a\nConnection: close\n\n",
+  );
+  expect(answer.match(/^HTTP\/1.1 \d+/gm)).toEqual(["HTTP/1.1 200"]);
+  expect(source.asked).not.toContain("7");
+});
+
+test("a client of HTTP/1.0 gets events as they are, not in chunks", async () => {
+  const source = new FakeJobs();
+  source.set(view({ status: "completed" }, 100));
+  const { raw } = await serve(toNodeHandler(checkedHandler(source)));
+  const [head = "", ...blocks] = (await raw("GET /api/v1/jobs/123/events HTTP/1.0\n\n")).split(/\r\n\r\n|\n\n/);
+  expect(head).not.toMatch(/transfer-encoding/i);
+  expect(blocks.map((block) => block.split(": ")[0])).toEqual(["retry", "id", ""]);
+});
+
 test.each([
   ["too large", "Content-Type: application/json\r\nContent-Length: 100000000", 413],
   ["of no type", "Content-Length: 100000000", 415],
