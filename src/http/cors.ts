@@ -25,32 +25,36 @@ const readable = ["authorization", "content-type", "if-none-match", "last-event-
 
 /** The rules for pages of other origins; without options no such page may do anything. */
 export function originPolicy(cors: CorsOptions | undefined): OriginPolicy {
-  const allows = (origin: string | null): origin is string =>
-    cors !== undefined && origin !== null && (cors.origins === "*" || cors.origins.includes(origin));
-  const apply = ({ headers: asked }: Request, { headers }: Response): void => {
+  /** What `Access-Control-Allow-Origin` says; null when it is not said. */
+  const allowed = ({ headers }: Request): string | null => {
+    if (cors?.origins === "*") return "*";
+    const origin = headers.get("origin");
+    return origin !== null && cors?.origins.includes(origin) ? origin : null;
+  };
+  const apply = (request: Request, { headers }: Response): void => {
     if (cors === undefined) return;
-    const origin = asked.get("origin");
     if (cors.origins !== "*") headers.append("vary", "Origin");
-    if (!allows(origin)) return;
-    headers.set("access-control-allow-origin", cors.origins === "*" ? "*" : origin);
+    const origin = allowed(request);
+    if (origin === null) return;
+    headers.set("access-control-allow-origin", origin);
     headers.set("access-control-expose-headers", exposed);
     if (cors.credentials) headers.set("access-control-allow-credentials", "true");
   };
   return {
     // Browsers say themselves where a request comes from. Old ones, and all where there is no TLS, tell the origin alone,
     // and proxies may rewrite what it has to be compared to: such an origin has to be listed, even if it is the own one.
-    refuses: ({ headers, url }) => {
-      const origin = headers.get("origin");
-      if (allows(origin)) return false;
-      const site = headers.get("sec-fetch-site");
+    refuses: (request) => {
+      if (allowed(request) !== null) return false;
+      const { headers, url } = request;
+      const [origin, site] = [headers.get("origin"), headers.get("sec-fetch-site")];
       return site === null
         ? origin !== null && hostOf(origin) !== hostOf(url)
         : !["same-origin", "none"].includes(site);
     },
     apply,
-    preflight: ({ headers: asked }, methods) => {
+    preflight: (request, methods) => {
       const headers = new Headers({ allow: methods.join(", ") });
-      if (cors !== undefined && allows(asked.get("origin")) && asked.has("access-control-request-method")) {
+      if (cors !== undefined && allowed(request) !== null) {
         headers.set("access-control-allow-methods", methods.join(", "));
         headers.set("access-control-allow-headers", (cors.allowedHeaders ?? readable).join(", "));
         headers.set("access-control-max-age", String(cors.maxAgeSeconds ?? 600));

@@ -71,6 +71,12 @@ test.each(["cross-site", "same-site"])("a page of another origin (%s) cannot can
   expect(source.cancellations).toEqual([]);
 });
 
+test.each(["same-origin", "none"])("what the browser says to come from here (%s) cancels", async (site) => {
+  const source = running();
+  const headers = { "sec-fetch-site": site, origin: "http://behind.a.proxy" };
+  expect((await ask(checkedHandler(source), "123/cancel", { method: "POST", headers })).status).toBe(202);
+});
+
 test.each([
   ["of another page", "http://evil.example", 403],
   ["of another port", "http://api:8080", 403],

@@ -29,12 +29,36 @@ test("a listed origin may ask, read and cancel; the answer is its own", async ()
   expect(permission.get("access-control-allow-origin")).toBe(app);
   expect(permission.get("access-control-allow-methods")).toBe("POST, OPTIONS");
   expect(permission.get("access-control-allow-headers")).toContain("content-type");
+  expect(permission.get("access-control-max-age")).toBe("600");
   const headers = { origin: app, "sec-fetch-site": "cross-site" };
   const read = await ask(handler, "123", { headers });
   expect(read.headers.get("access-control-allow-origin")).toBe(app);
   expect(read.headers.get("access-control-allow-credentials")).toBe("true");
+  expect(read.headers.get("access-control-expose-headers")).toBe("ETag, Retry-After, RateLimit, RateLimit-Policy");
   expect(read.headers.get("vary")).toBe("Origin");
   expect((await ask(handler, "123/cancel", { method: "POST", headers })).status).toBe(202);
+});
+
+test("what pages may send, and for how long a browser remembers it, are options", async () => {
+  const handler = handlerFor({ origins: [app], allowedHeaders: ["x-api-key", "content-type"], maxAgeSeconds: 5 });
+  const { headers } = await ask(handler, "123/cancel", preflight);
+  expect(headers.get("access-control-allow-headers")).toBe("x-api-key, content-type");
+  expect(headers.get("access-control-max-age")).toBe("5");
+  expect(headers.get("access-control-allow-credentials")).toBeNull();
+});
+
+test("an origin that is not listed is told of nothing that it may do", async () => {
+  const headers = { ...preflight.headers, origin: "https://evil.example" };
+  const answer = await ask(handlerFor({ origins: [app] }), "123/cancel", { method: "OPTIONS", headers });
+  expect([...answer.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
+});
+
+test("where every origin may read, the answer is the same for all, and a cache may mix them up", async () => {
+  const handler = handlerFor({ origins: "*" });
+  for (const headers of [{ origin: app }, {}]) {
+    const answer = await ask(handler, "123", { headers });
+    expect([answer.headers.get("access-control-allow-origin"), answer.headers.get("vary")]).toEqual(["*", null]);
+  }
 });
 
 test("an origin that is not listed gets nothing, and no cache may mix the two up", async () => {
