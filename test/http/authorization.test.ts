@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { Authorize } from "../../src/http/authorization.js";
 import { createJobHandler } from "../../src/http/job-handler.js";
 import { ask } from "./ask.js";
@@ -18,9 +18,50 @@ test("leaving authorize out is an error at once", () => {
   expect(() => createJobHandler(new FakeJobs(), undefined as never)).toThrow(TypeError);
 });
 
-test("an unknown or wrong option is an error that names it", () => {
+test("unknown and wrong options are one error that names them all", () => {
   const wrong = { authorize: () => true, bogus: 1, basePath: "jobs", heartbeatMs: 0 } as never;
   expect(() => createJobHandler(new FakeJobs(), wrong)).toThrow(/basePath.*heartbeatMs.*bogus/);
+});
+
+const quota = { points: 1, durationSeconds: 1, key: () => "a" };
+test.each([
+  ["authorize", { authorize: true }],
+  ["basePath", { basePath: "/jobs?all" }],
+  ["heartbeatMs", { heartbeatMs: 2 ** 31 }],
+  ["authorizeTimeoutMs", { authorizeTimeoutMs: 0 }],
+  ["log", { log: {} }],
+  ["rateLimit", { rateLimit: { ...quota, bogus: 1 } }],
+  ["rateLimit.points", { rateLimit: { ...quota, points: 0 } }],
+  ["rateLimit.durationSeconds", { rateLimit: { ...quota, durationSeconds: 2_147_484 } }],
+  ["rateLimit.key", { rateLimit: { ...quota, key: "address" } }],
+  ["rateLimit.redis", { rateLimit: { ...quota, redis: {} } }],
+  ["rateLimit.keyPrefix", { rateLimit: { ...quota, keyPrefix: "" } }],
+  ["rateLimit.timeoutMs", { rateLimit: { ...quota, timeoutMs: 0 } }],
+  ["cors", { cors: { origins: "*", bogus: 1 } }],
+  ["cors.origins", { cors: {} }],
+  ["cors.maxAgeSeconds", { cors: { origins: "*", maxAgeSeconds: -1 } }],
+])("a wrong option %s is an error that names it", (name, wrong) => {
+  const options = { authorize: () => true, ...wrong } as never;
+  expect(() => createJobHandler(new FakeJobs(), options)).toThrow(`Cannot create a job handler: option ${name}: `);
+});
+
+test("authorize has five seconds, and the console hears that it failed", async () => {
+  vi.useFakeTimers();
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+  onTestFinished(() => {
+    vi.useRealTimers();
+    warn.mockRestore();
+  });
+  const slow = (ms: number) => () => new Promise<boolean>((resolve) => setTimeout(() => resolve(true), ms));
+  const source = new FakeJobs();
+  source.set(view());
+  const inTime = ask(createJobHandler(source, { authorize: slow(4_999) }), "123");
+  const late = ask(createJobHandler(source, { authorize: slow(5_001) }), "123");
+  await vi.advanceTimersByTimeAsync(5_001);
+  expect([(await inTime).status, (await late).status]).toEqual([200, 404]);
+  expect(warn.mock.calls).toEqual([
+    ['Denied to read job "123": authorize failed', { reason: "No answer within 5000 ms" }],
+  ]);
 });
 
 test("authorize hears the request, the decoded id and the action", async () => {
