@@ -1,4 +1,3 @@
-import { isTerminal } from "../domain/job-status.js";
 import type { JobView } from "../domain/job-view.js";
 import { reasonOf } from "../domain/reason-of.js";
 import type { Log } from "../ports/log.js";
@@ -48,26 +47,17 @@ export class JobEvents {
     for (;;) {
       const arrived = await this.#next();
       if (arrived === null) return controller.enqueue(encoder.encode(": alive\n\n"));
-      if (arrived === "failed" || arrived.done) return this.#end(controller);
+      if (arrived === "failed" || arrived.done) {
+        this.#parts.stop();
+        return controller.close();
+      }
       const frame = this.#frame(arrived.value);
-      if (frame !== null) controller.enqueue(frame);
-      if (isTerminal(arrived.value.status)) return this.#end(controller);
-      if (frame !== null) return;
+      if (frame !== null) return controller.enqueue(frame);
     }
   }
 
   cancel(): void {
-    this.#stop();
-  }
-
-  #end(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    this.#stop();
-    controller.close();
-  }
-
-  #stop(): void {
     this.#parts.stop();
-    this.#wake?.();
   }
 
   #frame(view: JobView): Uint8Array | null {
@@ -89,7 +79,6 @@ export class JobEvents {
           resolve();
         };
       });
-      this.#wake = null;
     }
     const arrived = this.#arrived;
     this.#arrived = null;

@@ -1,4 +1,6 @@
-import { expect, test, vi } from "vitest";
+import { getEventListeners } from "node:events";
+import { setImmediate as turn } from "node:timers/promises";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { WorkerProgressError } from "../../src/domain/errors.js";
 import { eventually } from "../support/eventually.js";
 import { ask, bodyOf, eventsOf, percentsOf, type ReceivedEvent } from "./ask.js";
@@ -11,6 +13,10 @@ function running(): FakeJobs {
   const source = new FakeJobs();
   source.set(view());
   return source;
+}
+
+function percentIn({ data }: ReceivedEvent): number {
+  return JSON.parse(String(data)).progress.percent;
 }
 
 async function nextOf(events: AsyncGenerator<ReceivedEvent>): Promise<ReceivedEvent> {
@@ -76,6 +82,18 @@ test("a reconnect shows neither what was seen nor anything before it", async () 
   expect(await retried).toEqual([5, 100]);
 });
 
+test("what goes back after a reconnect, as a job that is resumed from its beginning, is shown", async () => {
+  const source = running();
+  source.set(view({ status: "queued" }, 0));
+  const headers = { "last-event-id": "1.80.running.aaaaaaaaaaaaaaaa" };
+  const events = eventsOf(await ask(checkedHandler(source), "123/events", { headers }));
+  await nextOf(events);
+  expect(percentIn(await nextOf(events))).toBe(0);
+  source.set(view({}, 10));
+  expect(percentIn(await nextOf(events))).toBe(10);
+  await events.return();
+});
+
 test("a state that is told twice is sent once", async () => {
   const source = running();
   const events = eventsOf(await ask(checkedHandler(source), "123/events"));
@@ -115,12 +133,20 @@ test("even an id of the far future is told the end", async () => {
   expect(await percents).toEqual([100]);
 });
 
-test("a silent stream gives signs of life", async () => {
+test("a silent stream gives signs of life, and asks no more for them", async () => {
   const source = running();
+  const watch = source.watch.bind(source);
+  const next = vi.fn();
+  source.watch = (jobId, options) => {
+    const states = watch(jobId, options);
+    next.mockImplementation(states.next.bind(states));
+    return Object.assign(states, { next });
+  };
   const events = eventsOf(await ask(checkedHandler(source, { heartbeatMs: 5 }), "123/events"));
   await nextOf(events);
   await nextOf(events);
   for (let i = 0; i < 3; i++) expect(await nextOf(events)).toEqual({ comment: "alive" });
+  expect(next).toHaveBeenCalledTimes(2);
   source.set(view({}, 51));
   let event = await nextOf(events);
   while (event.comment !== undefined) event = await nextOf(events);
@@ -132,10 +158,82 @@ test("a silent stream gives signs of life", async () => {
 test("a client that reads nothing is held no state but the newest", async () => {
   const source = running();
   const response = await ask(checkedHandler(source, { heartbeatMs: 1 }), "123/events");
-  for (let i = 0; i < 1_000; i++) source.set(view({}, 50 + i / 100));
+  for (let i = 0; i < 100; i++) {
+    source.set(view({}, 50 + i / 100));
+    await turn();
+  }
   expect(source.taken).toBe(1);
   source.set(done);
   expect(await percentsOf(response)).toEqual([50, 100]);
+});
+
+test("a client that has read for a while and comes late gets the newest", async () => {
+  const source = running();
+  const { body } = await ask(checkedHandler(source), "123/events");
+  const reader = (body as ReadableStream<Uint8Array>).getReader();
+  await reader.read();
+  await reader.read();
+  for (const percent of [60, 70, 80]) {
+    source.set(view({}, percent));
+    await turn();
+  }
+  expect(Buffer.from((await reader.read()).value ?? []).toString()).toContain('"percent":80,');
+  await reader.cancel();
+});
+
+test("a stream is silent for 15 seconds at most, and no clock runs for it when it is over", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const source = running();
+  const events = eventsOf(await ask(checkedHandler(source), "123/events"));
+  await nextOf(events);
+  await nextOf(events);
+  const told = nextOf(events);
+  source.set(view({}, 51));
+  expect(percentIn(await told)).toBe(51);
+  const sign = nextOf(events);
+  await vi.advanceTimersByTimeAsync(14_999);
+  expect(vi.getTimerCount()).toBe(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(await sign).toEqual({ comment: "alive" });
+  await events.return();
+  await eventually(() => expect(source.watching).toBe(0));
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("a stream that is over listens no longer to its request", async () => {
+  const source = running();
+  const handler = checkedHandler(source);
+  source.set(done);
+  const request = new Request("http://api/api/v1/jobs/123/events");
+  expect(await percentsOf(await handler(request))).toEqual([100]);
+  expect(getEventListeners(request.signal, "abort")).toEqual([]);
+});
+
+test("a watch that ends before the job, as when it is deleted, ends the stream", async () => {
+  const source = running();
+  const warn = vi.fn();
+  source.watch = async function* () {
+    yield view();
+  };
+  expect(await percentsOf(await ask(checkedHandler(source, { log: { warn } }), "123/events"))).toEqual([50]);
+  expect(warn).not.toHaveBeenCalled();
+});
+
+test("a watch that does not end well is nothing that a client or the process hears of", async () => {
+  const source = running();
+  const ended = vi.fn();
+  source.watch = async function* () {
+    try {
+      for (;;) yield view();
+    } finally {
+      ended();
+      JSON.parse("{");
+    }
+  };
+  const { body } = await ask(checkedHandler(source), "123/events");
+  await body?.cancel();
+  await eventually(() => expect(ended).toHaveBeenCalled());
 });
 
 test.each(["cancels the body", "aborts the request"])("the watch ends when the client %s", async (how) => {
