@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
+import type { Authorize } from "../../src/http/authorization.js";
 import type { RateLimitOptions } from "../../src/http/rate-limit.js";
 import { eventually } from "../support/eventually.js";
 import { privateRedis, redisUrl, testKeyPrefix } from "../support/servers.js";
@@ -24,10 +25,14 @@ async function connected(url: string): Promise<Redis> {
 const byKey = (request: Request) => request.headers.get("x-api-key") ?? "anybody";
 const limit = { points: 3, durationSeconds: 60, key: byKey };
 
-function limited(rateLimit: RateLimitOptions, warnings: string[] = []) {
+function limited(rateLimit: RateLimitOptions, warnings: string[] = [], authorize: Authorize = () => true) {
   const source = new FakeJobs();
   source.set(view());
-  const handler = checkedHandler(source, { rateLimit, log: { warn: (message) => void warnings.push(message) } });
+  const handler = checkedHandler(source, {
+    rateLimit,
+    authorize,
+    log: { warn: (message) => void warnings.push(message) },
+  });
   return { source, get: (key: string, path = "123") => ask(handler, path, { headers: { "x-api-key": key } }) };
 }
 
@@ -55,6 +60,13 @@ test("guessing at ids uses the quota up, reading the document does not", async (
   const { get } = limited(limit);
   expect(await statuses(4, () => get("a", "openapi.json"))).toEqual([200, 200, 200, 200]);
   expect(await statuses(5, () => get("a", "404"))).toEqual([404, 404, 404, 429, 429]);
+});
+
+test("guessing at what one may not see uses the quota up, too, before anybody is asked", async () => {
+  const authorize = vi.fn(() => false);
+  const { get } = limited(limit, [], authorize);
+  expect(await statuses(5, () => get("a"))).toEqual([404, 404, 404, 429, 429]);
+  expect(authorize).toHaveBeenCalledTimes(3);
 });
 
 test.each([

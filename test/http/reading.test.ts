@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { WorkerProgressError } from "../../src/domain/errors.js";
 import { createJobHandler } from "../../src/http/job-handler.js";
 import { ask, bodyOf } from "./ask.js";
@@ -132,6 +132,14 @@ test.each(["/größe/jobs", "/jobs/{tenant}", "/v1/../jobs"])("the base path may
   expect(Object.keys(paths as object)).toContain(`${new URL(`http://api${basePath}`).pathname}/{id}`);
 });
 
+test("what a client can mend is nothing to warn of", async () => {
+  const warn = vi.fn();
+  const handler = checkedHandler(jobs(view({ status: "completed" }, 100)), { log: { warn } });
+  await ask(handler, "123/cancel", { method: "POST" });
+  await ask(handler, "404/events");
+  expect(warn).not.toHaveBeenCalled();
+});
+
 const secret = 'connect to postgres://worker:secret@db failed, relation "jobs"';
 
 test.each([
@@ -140,6 +148,7 @@ test.each([
   ["JOB_FINISHED", 409, "JOB_FINISHED"],
   ["CONFLICT", 503, "STORAGE_UNAVAILABLE"],
   ["STORAGE_UNAVAILABLE", 503, "STORAGE_UNAVAILABLE"],
+  ["CAPACITY_EXCEEDED", 503, "STORAGE_UNAVAILABLE"],
   ["REPORTER_CLOSED", 503, "STORAGE_UNAVAILABLE"],
   ["SCHEMA_MISMATCH", 500, "INTERNAL"],
 ] as const)("%s is answered %i without its text", async (thrown, status, code) => {
