@@ -57,17 +57,13 @@ async function send(
   target: ServerResponse,
   stallMs: number,
 ): Promise<void> {
-  if (target.destroyed) return void response.body?.cancel();
+  if (target.destroyed) return void response.body?.cancel().catch(() => {});
   for (const [name, value] of response.headers) target.setHeader(name, value);
   // What the client still sends is not read: it must not be taken for its next request, nor keep the connection busy.
   if (!message.complete && hasBody(message)) target.shouldKeepAlive = false;
   target.statusCode = response.status;
-  if (response.body === null || response.headers.has("content-length")) {
-    await write(target, new Uint8Array(await response.arrayBuffer()), stallMs);
-    target.end();
-  } else {
-    await stream(response.body, target, stallMs);
-  }
+  if (response.body !== null) await stream(response.body, target, stallMs);
+  target.end();
 }
 
 async function stream(body: ReadableStream<Uint8Array>, target: ServerResponse, stallMs: number): Promise<void> {
@@ -79,8 +75,6 @@ async function stream(body: ReadableStream<Uint8Array>, target: ServerResponse, 
     if (done) break;
     await write(target, value, stallMs);
   }
-  target.off("close", stop);
-  target.end();
 }
 
 // In slices, so that a client that takes something of a long text is not taken for one that takes nothing.
@@ -94,12 +88,9 @@ async function write(target: ServerResponse, bytes: Uint8Array, stallMs: number)
 function taken(target: ServerResponse, chunk: Uint8Array, stallMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => target.destroy(), stallMs);
-    const finish = () => {
+    target.write(chunk, () => {
       clearTimeout(timer);
-      target.off("close", finish);
       resolve();
-    };
-    target.once("close", finish);
-    target.write(chunk, finish);
+    });
   });
 }

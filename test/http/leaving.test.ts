@@ -55,6 +55,37 @@ test("a client that goes away before authorize has answered: nothing is watched 
   expect([source.taken, source.watching, warnings]).toEqual([0, 0, []]);
 });
 
+test("a client that goes away before the handler is called, in a slow middleware: nothing is watched", async () => {
+  const source = new FakeJobs();
+  source.set(view());
+  const handle = toNodeHandler(checkedHandler(source));
+  const handled = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
+  const { connection } = await serve(async (request, response) => {
+    arrived.resolve();
+    await once(response, "close");
+    await handle(request, response);
+    handled.resolve();
+  });
+  const client = connection();
+  client.write(watch);
+  await arrived.promise;
+  client.resetAndDestroy();
+  await handled.promise;
+  await eventually(() => expect(source.watching).toBe(0));
+});
+
+test("a client that goes away with its answer has not gone too early", async () => {
+  const { client, request } = await askOnce(
+    "GET /api/v1/jobs/123 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    new FakeJobs(),
+  );
+  const serving = nodeRequest(await request)?.socket;
+  client.resume();
+  await once(serving as Socket, "close");
+  expect((await request).signal.aborted).toBe(false);
+});
+
 test("a client that goes away while authorize follows its signal: nobody is warned", async () => {
   const { client, request, answered, warnings } = await askOnce(watch, new FakeJobs(), {
     authorize: ({ signal }) => once(signal, "abort").then(() => Promise.reject(signal.reason)),
