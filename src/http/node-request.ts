@@ -42,7 +42,7 @@ function urlOf(message: IncomingMessage & { readonly originalUrl?: unknown }): s
   const target = typeof originalUrl === "string" ? originalUrl : url;
   if (!target.startsWith("/")) return URL.canParse(target) ? target : "http://localhost/";
   const host = `http://${message.headers.host ?? ""}`;
-  return `${URL.canParse(host) && new URL(host).pathname === "/" ? new URL(host).origin : "http://localhost"}${target}`;
+  return `${URL.canParse(host) ? new URL(host).origin : "http://localhost"}${target}`;
 }
 
 function bodyOf(message: IncomingMessage & { readonly body?: unknown }): ReadableStream<Uint8Array> | string {
@@ -63,6 +63,5 @@ function bodyOf(message: IncomingMessage & { readonly body?: unknown }): Readabl
 }
 
 function bodyAsSent(body: unknown): string {
-  if (body === undefined) return "";
   return typeof body === "string" || Buffer.isBuffer(body) ? body.toString() : JSON.stringify(body);
 }
