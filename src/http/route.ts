@@ -37,7 +37,6 @@ export function routeOf(pathname: string, basePath: string): Route | null {
 
 // Decoded once: what is encoded twice names a job that holds a percent sign.
 function decodedId(segment: string): string | null {
-  if (segment.length > 9 * longestId) return null;
   try {
     const id = decodeURIComponent(segment);
     return id.length <= longestId && !id.includes("\0") ? id : null;

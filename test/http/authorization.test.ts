@@ -52,9 +52,11 @@ test("authorize has five seconds, and the console hears that it failed", async (
     vi.useRealTimers();
     warn.mockRestore();
   });
-  const slow = (ms: number) => () => new Promise<boolean>((resolve) => setTimeout(() => resolve(true), ms));
   const source = new FakeJobs();
   source.set(view());
+  expect((await ask(createJobHandler(source, { authorize: async () => true }), "123")).status).toBe(200);
+  expect(vi.getTimerCount()).toBe(0);
+  const slow = (ms: number) => () => new Promise<boolean>((resolve) => setTimeout(() => resolve(true), ms));
   const inTime = ask(createJobHandler(source, { authorize: slow(4_999) }), "123");
   const late = ask(createJobHandler(source, { authorize: slow(5_001) }), "123");
   await vi.advanceTimersByTimeAsync(5_001);

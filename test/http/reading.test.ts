@@ -75,6 +75,7 @@ test.each([
   ["a text with spaces and signs", "Größe 100%?&#+"],
   ["what climbs in a file system", "../../etc/passwd"],
   ["what is encoded once more", "%34%32"],
+  ["a text of 512 characters", "ü".repeat(512)],
 ])("%s is a job's id when it is percent-encoded", async (_, id) => {
   const handler = checkedHandler(jobs(view({ id })));
   const response = await ask(handler, encodeURIComponent(id));
@@ -84,6 +85,7 @@ test.each([
 test.each([
   ["NUL", "%00"],
   ["NUL within", "1%0023"],
+  ["513 characters", "x".repeat(513)],
   ["10 kB", "x".repeat(10_000)],
   ["10 kB encoded", "%41".repeat(3_400)],
   ["no UTF-8", "%ff"],
@@ -159,6 +161,7 @@ test.each([
   expect([response.status, JSON.parse(body).code]).toEqual([status, code]);
   expect(response.headers.get("content-type")).toBe("application/problem+json");
   expect(response.headers.has("retry-after")).toBe(status === 503);
+  expect(JSON.parse(body).type).toBe(`urn:worker-progress:problem:${code.toLowerCase().replaceAll("_", "-")}`);
   expect(body).not.toMatch(/secret|postgres|relation/);
 });
 
