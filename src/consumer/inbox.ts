@@ -51,6 +51,10 @@ export function inbox<DB>(db: Kysely<DB>, options: InboxOptions = {}): Inbox<DB>
           on conflict do nothing returning 1`.execute(trx.withoutPlugins());
         if (rows.length === 0) return "known";
         await effect({ trx });
+        // A COMMIT of a transaction that failed, or that the handler ended, undoes the effect and is no error to PostgreSQL.
+        const kept = await sql`
+          select 1 from ${name} where queue = ${queue} and event_id = ${eventId}::uuid`.execute(trx.withoutPlugins());
+        if (kept.rows.length === 0) throw new Error("The handler rolled its transaction back");
         return "done";
       }),
     async migrate() {

@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { CamelCasePlugin, Kysely, PostgresDialect, sql } from "kysely";
+import { CamelCasePlugin, Kysely, PostgresDialect, sql, type Transaction } from "kysely";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type EventDedupe, inbox, memoryMarks, redisMarks } from "../../src/consumer/index.js";
 import { quietPool } from "../adapters/postgres-subject.js";
@@ -190,6 +190,15 @@ describe("inbox", () => {
     expect(await own.once(key, async () => {}, never)).toBe("done");
     expect(await own.once(key, async () => {}, never)).toBe("known");
     expect(await own.forget(0)).toBe(1);
+  });
+
+  test.each<[string, (trx: Transaction<unknown>) => Promise<unknown>]>([
+    ["rolled its transaction back", (trx) => sql`rollback`.execute(trx)],
+    ["passed over an error that ended its transaction", (trx) => sql`select 1 / 0`.execute(trx).catch(() => {})],
+  ])("does not take an effect for done whose handler %s", async (_, undo) => {
+    const [own, key] = [inbox(db), newKey()];
+    await expect(own.once(key, ({ trx }) => undo(trx).then(() => {}), never)).rejects.toThrow(/rolled.* back|aborted/);
+    expect(await own.once(key, async () => {}, never)).toBe("done");
   });
 
   test("is made once, whoever makes it at the same time", async () => {
