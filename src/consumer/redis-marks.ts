@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { backoffMs } from "../domain/backoff.js";
 import type { EventDedupe, EventKey } from "./event-dedupe.js";
 import { pause } from "./pause.js";
 
@@ -19,6 +20,7 @@ export interface RedisMarksOptions {
 
 const handled = "done";
 const lookAgainMs = 50;
+const markAgain = { firstMs: 50, maxMs: 5_000 };
 
 const releaseScript = 'if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) end return 0';
 
@@ -29,6 +31,7 @@ const releaseScript = 'if redis.call("GET", KEYS[1]) == ARGV[1] then return redi
  */
 export function redisMarks(client: RedisMarksClient, options: RedisMarksOptions = {}): EventDedupe {
   const { keyPrefix = "worker-progress:handled", lockMs = 60_000, rememberMs = 604_800_000 } = options;
+  if (typeof client?.call !== "function") throw new TypeError("redisMarks needs a client of ioredis or iovalkey");
   checkDuration("lockMs", lockMs);
   checkDuration("rememberMs", rememberMs);
   const nameOf = ({ queue, eventId }: EventKey) => `${keyPrefix}:${queue}:${eventId}`;
@@ -44,10 +47,23 @@ export function redisMarks(client: RedisMarksClient, options: RedisMarksOptions 
         await client.call("EVAL", [releaseScript, 1, name, token]).catch(() => {});
         throw error;
       }
-      await client.call("SET", [name, handled, "PX", rememberMs]);
+      await mark(client, name, rememberMs, signal);
       return "done";
     },
   } satisfies EventDedupe);
+}
+
+/** Once there was an effect only its mark is tried again, until it is set: another try of the effect would be another effect. */
+async function mark(client: RedisMarksClient, name: string, rememberMs: number, signal: AbortSignal): Promise<void> {
+  for (let failures = 1; ; failures++) {
+    try {
+      await client.call("SET", [name, handled, "PX", rememberMs]);
+      return;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      await pause(backoffMs(failures, markAgain, Math.random()), signal);
+    }
+  }
 }
 
 interface Lock {

@@ -100,6 +100,7 @@ test("numbers that make no sense are refused", async () => {
   expect(() => memoryMarks({ maxIds: 0 })).toThrow(RangeError);
   expect(() => redisMarks(redis, { lockMs: 0 })).toThrow("Option lockMs");
   expect(() => redisMarks(redis, { rememberMs: 0.5 })).toThrow("Option rememberMs");
+  expect(() => redisMarks({ sendCommand() {} } as never)).toThrow("redisMarks needs a client of ioredis or iovalkey");
   await expect(inbox(db).forget(-1)).rejects.toThrow(RangeError);
 });
 
@@ -147,6 +148,36 @@ describe("redisMarks", () => {
     };
     expect(await redisMarks(client, { keyPrefix }).once(newKey(), async () => {}, never)).toBe("done");
     expect(lost).toBe(true);
+  });
+
+  test("tries only its mark again when Redis failed after the effect", async () => {
+    let [failures, effects] = [0, 0];
+    const client = {
+      async call(command: string, args: (string | number)[]) {
+        if (args.includes("done") && ++failures <= 2) throw new Error("Redis is away");
+        return redis.call(command, args);
+      },
+    };
+    const [dedupe, key] = [redisMarks(client, { keyPrefix }), newKey()];
+    const effect = async () => {
+      effects++;
+    };
+    expect(await dedupe.once(key, effect, never)).toBe("done");
+    expect(await dedupe.once(key, effect, never)).toBe("known");
+    expect({ failures, effects }).toEqual({ failures: 3, effects: 1 });
+  });
+
+  test("tries its mark no longer than it is asked to", async () => {
+    const stopping = new AbortController();
+    const client = {
+      async call(command: string, args: (string | number)[]) {
+        if (!args.includes("done")) return redis.call(command, args);
+        stopping.abort();
+        throw new Error("Redis is away");
+      },
+    };
+    const marking = redisMarks(client, { keyPrefix }).once(newKey(), async () => {}, stopping.signal);
+    await expect(marking).rejects.toThrow("Redis is away");
   });
 
   test("waits for another consumer no longer than it is asked to", async () => {
