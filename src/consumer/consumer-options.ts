@@ -77,20 +77,25 @@ export interface ConsumerSettings<Extra extends object> {
   readonly log: Log;
 }
 
-const known = [
-  ...["queue", "bind", "handler", "dedupe", "prefetch", "retry", "deadLetter", "queueType"],
-  ...["singleActiveConsumer", "connectTimeoutMs", "log"],
-];
-const longestWaitMs = 2_147_483_647;
+const known = {
+  options: [
+    ...["queue", "bind", "handler", "dedupe", "prefetch", "retry", "deadLetter", "queueType"],
+    ...["singleActiveConsumer", "connectTimeoutMs", "log"],
+  ],
+  bind: ["exchange", "routingKey", "type"],
+  retry: ["firstMs", "maxMs", "maxAttempts"],
+};
+/** What a timer can wait. */
+export const longestWaitMs = 2_147_483_647;
 
 /**
  * Checks the options and fills in the defaults.
  * @throws TypeError or RangeError naming the option and what is wrong with it
  */
 export function consumerSettings<Extra extends object>(options: EventConsumerOptions<Extra>): ConsumerSettings<Extra> {
-  const unknown = Object.keys(options).find((key) => !known.includes(key));
-  if (unknown !== undefined) throw new TypeError(`Unknown option "${unknown}", known are ${known.join(", ")}`);
+  checkKeys("", options, known.options);
   const { queue, handler, prefetch = 20, queueType = "quorum", connectTimeoutMs = 5_000, log = console } = options;
+  const { bind = [{}], singleActiveConsumer = false } = options;
   checkName("queue", queue);
   const deadLetter = options.deadLetter ?? `${queue}.dead`;
   checkName("deadLetter", deadLetter);
@@ -102,28 +107,45 @@ export function consumerSettings<Extra extends object>(options: EventConsumerOpt
   if (queueType !== "quorum" && queueType !== "classic") {
     throw new TypeError('Option queueType must be "quorum" or "classic"');
   }
+  if (typeof singleActiveConsumer !== "boolean")
+    throw new TypeError("Option singleActiveConsumer must be true or false");
+  if (!Array.isArray(bind)) throw new TypeError("Option bind must be an array of bindings");
   if (typeof log?.warn !== "function") throw new TypeError("Option log must have a method warn");
   checkWhole("prefetch", prefetch, 1, 65_535);
   checkWhole("connectTimeoutMs", connectTimeoutMs, 1, longestWaitMs);
   return Object.freeze({
     queue,
-    bind: (options.bind ?? [{}]).map(bindingOf),
+    bind: bind.map(bindingOf),
     handler,
     dedupe,
     prefetch,
     retry: retryOf(options.retry),
     deadLetter,
     queueType,
-    singleActiveConsumer: options.singleActiveConsumer ?? false,
+    singleActiveConsumer,
     connectTimeoutMs,
-    log,
+    log: unthrowing(log),
   });
 }
 
+/** No log ends the reading of events. */
+function unthrowing(log: Log): Log {
+  return {
+    warn(message, details) {
+      try {
+        log.warn(message, details);
+      } catch {}
+    },
+  };
+}
+
 function bindingOf(binding: EventBinding): Required<EventBinding> {
+  checkKeys("bind.", binding, known.bind);
   const { exchange = "erp.outbound", routingKey = "", type = "fanout" } = binding;
   checkName("bind.exchange", exchange);
-  if (typeof routingKey !== "string") throw new TypeError("Option bind.routingKey must be a string");
+  if (typeof routingKey !== "string" || Buffer.byteLength(routingKey) > 255) {
+    throw new TypeError("Option bind.routingKey must be a string of 255 bytes at most");
+  }
   if (type !== "fanout" && type !== "topic" && type !== null) {
     throw new TypeError('Option bind.type must be "fanout", "topic" or null');
   }
@@ -131,11 +153,22 @@ function bindingOf(binding: EventBinding): Required<EventBinding> {
 }
 
 function retryOf(retry: RetryOptions = {}): ConsumerSettings<object>["retry"] {
+  checkKeys("retry.", retry, known.retry);
   const { firstMs = 1_000, maxMs = Math.max(30_000, firstMs), maxAttempts = 8 } = retry;
   checkWhole("retry.firstMs", firstMs, 1, longestWaitMs);
   checkWhole("retry.maxMs", maxMs, firstMs, longestWaitMs);
   if (maxAttempts !== Number.POSITIVE_INFINITY) checkWhole("retry.maxAttempts", maxAttempts, 1, longestWaitMs);
   return { firstMs, maxMs, maxAttempts };
+}
+
+function checkKeys(prefix: string, options: object, keys: readonly string[]): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`${prefix === "" ? "The options" : `Option ${prefix.slice(0, -1)}`} must be an object`);
+  }
+  const unknown = Object.keys(options).find((key) => !keys.includes(key));
+  if (unknown !== undefined) {
+    throw new TypeError(`Unknown option "${prefix}${unknown}", known are ${keys.join(", ")}`);
+  }
 }
 
 function checkName(option: string, name: unknown): asserts name is string {

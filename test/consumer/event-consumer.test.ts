@@ -278,7 +278,14 @@ test("an exchange that is said to be there is not declared, whatever its type", 
 });
 
 test.each<[string, object]>([
-  ["Unknown option", { retries: 3 }],
+  ['Unknown option "retries"', { retries: 3 }],
+  ['Unknown option "retry.attempts"', { retry: { attempts: 3 } }],
+  ['Unknown option "bind.routing_key"', { bind: [{ routing_key: "job.#" }] }],
+  ["Option retry must be an object", { retry: null }],
+  ["Option bind must be an object", { bind: [null] }],
+  ["Option bind must be an array", { bind: { exchange: "erp.outbound" } }],
+  ["Option bind.routingKey", { bind: [{ routingKey: "x".repeat(256) }] }],
+  ["Option singleActiveConsumer", { singleActiveConsumer: "no" }],
   ["Option queue must have 1 to 255 bytes", { queue: "" }],
   ["must name two queues", { deadLetter: "erp" }],
   ["Option handler", { handler: null }],
@@ -291,5 +298,6 @@ test.each<[string, object]>([
 ])("%s is refused at once: %j", (message, options) => {
   const all = { queue: "erp", handler: async () => {}, ...options };
   expect(() => createEventConsumer("amqp://localhost", all)).toThrow(message);
+  expect(() => createEventConsumer("amqp://localhost", undefined as never)).toThrow("The options must be an object");
   expect(() => createEventConsumer("http://localhost", { queue: "erp", handler: async () => {} })).toThrow(TypeError);
 });
