@@ -20,7 +20,8 @@ export class ConsumeSession<Extra extends object> {
   readonly #channel: AmqpConsumerChannel;
   readonly #settings: ConsumerSettings<Extra>;
   readonly #turns: JobTurns;
-  readonly #stopping = new AbortController();
+  readonly #ending = new AbortController();
+  readonly #stopping: AbortSignal;
   readonly #abandoned = new AbortController();
   readonly #inHand = new Set<Promise<void>>();
   readonly #resolveEnded: (reason: string) => void;
@@ -32,11 +33,13 @@ export class ConsumeSession<Extra extends object> {
     channel: AmqpConsumerChannel,
     settings: ConsumerSettings<Extra>,
     turns: JobTurns,
+    stopping: AbortSignal,
   ) {
     this.#connection = connection;
     this.#channel = channel;
     this.#settings = settings;
     this.#turns = turns;
+    this.#stopping = AbortSignal.any([stopping, this.#ending.signal]);
     const { promise, resolve } = Promise.withResolvers<string>();
     this.ended = promise;
     this.#resolveEnded = resolve;
@@ -66,7 +69,6 @@ export class ConsumeSession<Extra extends object> {
 
   /** Takes nothing more, waits `deadlineMs` at most for handlers that run, and gives the rest back. */
   async stop(consumerTag: string, deadlineMs: number): Promise<void> {
-    this.#stopping.abort();
     const { connectTimeoutMs } = this.#settings;
     await within((async () => this.#channel.cancel(consumerTag))(), connectTimeoutMs).catch(() => {});
     const waited = new AbortController();
@@ -98,7 +100,7 @@ export class ConsumeSession<Extra extends object> {
   }
 
   async #settle(message: AmqpDelivery): Promise<void> {
-    const signals = { stopping: this.#stopping.signal, abandoned: this.#abandoned.signal };
+    const signals = { stopping: this.#stopping, abandoned: this.#abandoned.signal };
     const verdict = await handleDelivery(message, this.#settings, this.#turns, signals);
     if (verdict.kind === "abandoned" || this.#abandoned.signal.aborted) return;
     if (verdict.kind === "dead") await this.#putAside(message, verdict);
@@ -117,7 +119,7 @@ export class ConsumeSession<Extra extends object> {
   }
 
   #end(reason: string): void {
-    this.#stopping.abort();
+    this.#ending.abort();
     this.#abandoned.abort();
     this.#resolveEnded(reason);
   }

@@ -5,7 +5,7 @@ import type { ClassifiedSource } from "./amqp-source.js";
 import type { AmqpConsumerChannel } from "./client-types.js";
 import { ConsumeSession } from "./consume-session.js";
 import type { ConsumerConnection } from "./consumer-connection.js";
-import type { ConsumerSettings } from "./consumer-options.js";
+import { type ConsumerSettings, longestWaitMs } from "./consumer-options.js";
 import { JobTurns } from "./job-turns.js";
 import { openConnection } from "./open-connection.js";
 import { pause } from "./pause.js";
@@ -68,7 +68,7 @@ export class ConsumerLoop<Extra extends object> {
 
   async #stop(deadlineMs: number): Promise<void> {
     this.#stopping.abort();
-    await this.#session?.session.stop(this.#session.consumerTag, deadlineMs);
+    await this.#session?.session.stop(this.#session.consumerTag, Math.min(deadlineMs, longestWaitMs));
     await this.#running;
     this.#state = { kind: "stopped" };
   }
@@ -122,7 +122,7 @@ export class ConsumerLoop<Extra extends object> {
     const { connectTimeoutMs } = this.#settings;
     const opening = (async () => connection.model.createConfirmChannel())();
     const channel = await within(opening, connectTimeoutMs, discard);
-    const session = new ConsumeSession(connection, channel, this.#settings, this.#turns);
+    const session = new ConsumeSession(connection, channel, this.#settings, this.#turns, this.#stopping.signal);
     try {
       const consumerTag = await within(session.begin(), connectTimeoutMs);
       if (this.#stopping.signal.aborted) return "it was stopped";

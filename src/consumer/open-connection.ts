@@ -1,4 +1,5 @@
 import { WorkerProgressError } from "../domain/errors.js";
+import { reasonOf } from "../domain/reason-of.js";
 import { type ClassifiedSource, isConsumerModel } from "./amqp-source.js";
 import type { AmqpConsumerModel } from "./client-types.js";
 import { ConsumerConnection, destroySocket } from "./consumer-connection.js";
@@ -23,10 +24,16 @@ export async function openConnection(source: ClassifiedSource, timeoutMs: number
     case "url": {
       const { connect } = await importClient();
       const options = { timeout: timeoutMs, noDelay: true, keepAlive: true, keepAliveDelay: 10_000 };
-      const model = await opened(() => connect(withHeartbeat(source.url), options), timeoutMs);
+      const model = await opened(() => connect(withHeartbeat(source.url), options), timeoutMs).catch(explain);
       return new ConsumerConnection(model, true);
     }
   }
+}
+
+/** amqplib says of a refused vhost which frame it did not expect. */
+function explain(cause: unknown): never {
+  if (!/^Expected ConnectionOpenOk; got <ConnectionClose\b/.test(reasonOf(cause))) throw cause;
+  throw new Error("the vhost does not exist, or the user has no permission for it", { cause });
 }
 
 function opened(open: () => Promise<AmqpConsumerModel>, timeoutMs: number): Promise<AmqpConsumerModel> {

@@ -1,5 +1,8 @@
+import { once } from "node:events";
+import { type AddressInfo, createConnection, createServer } from "node:net";
 import { type ChannelModel, connect } from "amqplib";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { newEvents } from "../adapters/new-event.js";
 import { eventually } from "../support/eventually.js";
 import { rabbitmqUrl } from "../support/servers.js";
 import { gate, openStage, type Stage } from "./consumer-stage.js";
@@ -73,6 +76,85 @@ test("stop while a connection is being opened ends start, and closes the connect
   await expect(starting).rejects.toMatchObject({ code: "REPORTER_CLOSED" });
   await Promise.all([stopping, (await opening).closed]);
   expect(consumer.state()).toEqual({ kind: "stopped" });
+});
+
+test("stop while events begin to be read hands none to the handler", async () => {
+  const declaring = stage.consumer({ handler });
+  await declaring.start();
+  await declaring.stop();
+  await stage.publish(newEvents(1));
+  const [asked, begun] = [gate(), [] as string[]];
+  const consumer = stage.consumer({ handler: async ({ event_id }) => void begun.push(event_id) }, async () => {
+    const model = await connect(rabbitmqUrl());
+    const open = model.createConfirmChannel.bind(model);
+    const createConfirmChannel = async () => {
+      const channel = await open();
+      const consume = channel.consume.bind(channel);
+      channel.consume = (...args) => {
+        asked.open();
+        return consume(...args);
+      };
+      return channel;
+    };
+    return Object.assign(model, { createConfirmChannel });
+  });
+  consumer.start().catch(() => {});
+  await asked.opened;
+  await consumer.stop();
+  expect(begun).toEqual([]);
+  await eventually(async () => expect(await stage.waiting(stage.queue)).toBe(1));
+});
+
+test("a log that throws ends nothing", async () => {
+  const complained = gate();
+  const log = {
+    warn() {
+      complained.open();
+      throw new Error("No space left on device");
+    },
+  };
+  let asked = 0;
+  const consumer = stage.consumer({ handler, log }, async () => {
+    if (++asked === 1) throw new Error("no route");
+    return connect(rabbitmqUrl());
+  });
+  const starting = consumer.start();
+  await complained.opened;
+  await starting;
+  expect(consumer.state().kind).toBe("consuming");
+});
+
+test("a vhost that is not there is said to be that", async () => {
+  const url = new URL(rabbitmqUrl());
+  url.pathname = `/${stage.queue}`;
+  const consumer = stage.consumer({ handler }, url.href);
+  consumer.start().catch(() => {});
+  await eventually(() => expect(stage.log.lines.join()).toContain("the vhost does not exist, or the user has no"));
+});
+
+test.each([
+  ["as it is by default", "", 30],
+  ["as its URL says", "?heartbeat=7", 7],
+])("the heartbeat of a connection is %s", async (_, query, seconds) => {
+  const { port, hostname } = new URL(rabbitmqUrl());
+  const sent: Buffer[] = [];
+  const recorder = createServer((client) => {
+    const server = createConnection({ host: hostname, port: Number(port) || 5_672 });
+    client.on("data", (chunk) => sent.push(chunk)).pipe(server);
+    server.pipe(client);
+    for (const socket of [client, server]) socket.on("error", () => {});
+  }).listen(0, "127.0.0.1");
+  await once(recorder, "listening");
+  const url = new URL(rabbitmqUrl());
+  url.host = `127.0.0.1:${(recorder.address() as AddressInfo).port}`;
+  const consumer = stage.consumer({ handler }, `${url.href}${query}`);
+  await consumer.start();
+  await consumer.stop();
+  recorder.close();
+  // Tune-Ok is class 10, method 31: channels (2 bytes), frame size (4 bytes), heartbeat (2 bytes).
+  const bytes = Buffer.concat(sent);
+  const tuned = bytes.indexOf(Buffer.from([0, 10, 0, 31]));
+  expect(bytes.readUInt16BE(tuned + 10)).toBe(seconds);
 });
 
 test("stop closes the connection that the factory opened", async () => {

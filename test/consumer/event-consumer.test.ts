@@ -199,6 +199,27 @@ describe("stop", () => {
     await eventually(() => expect(again).toEqual([[event.id, true]]));
   });
 
+  test("waits for as long as it is told, for ever too", async () => {
+    const [begun, blocked] = [gate(), gate()];
+    const given: boolean[] = [];
+    const handler = async (_: unknown, { signal }: { signal: AbortSignal }) => {
+      begun.open();
+      await blocked.opened;
+      given.push(signal.aborted);
+    };
+    const consumer = stage.consumer({ handler });
+    await consumer.start();
+    await stage.publish(newEvents(1));
+    await begun.opened;
+    const stopping = consumer.stop({ deadlineMs: Number.POSITIVE_INFINITY });
+    // A later event waits in the queue: the consumer reads no more, and has come to wait for its handler.
+    await stage.publish(newEvents(1));
+    for (let look = 0; look < 5; look++) expect(await stage.waiting(stage.deadQueue)).toBe(0);
+    blocked.open();
+    await stopping;
+    expect(given).toEqual([false]);
+  });
+
   test("takes no more events while it waits for a handler: another consumer gets them", async () => {
     const [begun, blocked] = [gate(), gate()];
     const handler = async () => {
