@@ -91,6 +91,7 @@ export class ConsumerLoop<Extra extends object> {
       const reason = reasonOf(end.reason);
       this.#state = { kind: "lost", reason };
       if (end.forGood || (!consumed && isPermanent(end.reason))) {
+        this.#started = null;
         failed(end.forGood ? givenClosed(reason) : end.reason);
         if (consumed) log.warn(givenClosed(reason).message, { queue });
         return;

@@ -270,6 +270,9 @@ describe("the queue", () => {
       code: "TOPOLOGY_MISMATCH",
       message: expect.stringContaining(`Cannot use queue "${stage.queue}": it exists with other properties`),
     });
+    await channel.deleteQueue(stage.queue);
+    await consumer.start();
+    expect(consumer.state()).toEqual({ kind: "consuming", inHand: 0 });
   });
 
   test("may be a classic one, with one active consumer at a time", async () => {
