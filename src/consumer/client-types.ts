@@ -23,6 +23,7 @@ export interface AmqpConsumerChannel {
   consume(queue: string, deliver: (message: AmqpDelivery | null) => void): Promise<{ readonly consumerTag: string }>;
   cancel(consumerTag: string): Promise<unknown>;
   ack(message: AmqpDelivery): void;
+  reject(message: AmqpDelivery, requeue: false): void;
   publish(
     exchange: string,
     routingKey: string,
@@ -58,6 +59,9 @@ export interface AmqpDeliveryProperties {
   readonly messageId?: unknown;
   readonly timestamp?: unknown;
   readonly type?: unknown;
+  readonly appId?: unknown;
+  readonly replyTo?: unknown;
+  readonly priority?: unknown;
 }
 
 /** What goes with a message that is put aside. */
@@ -71,4 +75,7 @@ export interface AmqpRepublishOptions {
   readonly messageId?: string;
   readonly timestamp?: number;
   readonly type?: string;
+  readonly appId?: string;
+  readonly replyTo?: string;
+  readonly priority?: number;
 }

@@ -94,7 +94,7 @@ export class ConsumeSession<Extra extends object> {
       this.#end(`the broker cancelled the consumer: queue "${this.#settings.queue}" was deleted or moved`);
       return;
     }
-    const settled = this.#settle(message).catch((error) => this.#end(reasonOf(error)));
+    const settled = this.#settle(message).catch((error) => this.#failed(error));
     this.#inHand.add(settled);
     void settled.then(() => this.#inHand.delete(settled));
   }
@@ -103,19 +103,41 @@ export class ConsumeSession<Extra extends object> {
     const signals = { stopping: this.#stopping, abandoned: this.#abandoned.signal };
     const verdict = await handleDelivery(message, this.#settings, this.#turns, signals);
     if (verdict.kind === "abandoned" || this.#abandoned.signal.aborted) return;
-    if (verdict.kind === "dead") await this.#putAside(message, verdict);
+    if (verdict.kind === "dead" && !(await this.#putAside(message, verdict))) return;
     if (!this.#abandoned.signal.aborted) this.#channel.ack(message);
   }
 
-  async #putAside(message: AmqpDelivery, dead: DeadLetter): Promise<void> {
+  /** The dead letters are refused: what else is in hand would be given back, and counted, at each try. */
+  async #failed(error: unknown): Promise<void> {
+    const { queue, deadLetter, retry, log } = this.#settings;
+    const reason = reasonOf(error);
+    log.warn("An event cannot go to the dead letters for the time being", { queue, deadLetter, reason });
+    await pause(retry.maxMs, this.#stopping);
+    this.#end(reason);
+  }
+
+  /** Whether the message is to be acknowledged. */
+  async #putAside(message: AmqpDelivery, dead: DeadLetter): Promise<boolean> {
     const { queue, deadLetter, log } = this.#settings;
-    const properties = deadLetterProperties(message, queue, dead);
-    await new Promise<void>((resolve, reject) => {
-      const answered = (error: Error | null) => (error ? reject(error) : resolve());
-      this.#channel.publish("", deadLetter, message.content, properties, answered);
-    });
+    const copied = await this.#copyAside(message, dead);
+    if (!copied) this.#channel.reject(message, false);
     const { reason, attempts, error } = dead;
     log.warn("An event went to the dead letters", { queue, deadLetter, reason, attempts, error });
+    return copied;
+  }
+
+  /** False where it cannot be sent again: amqplib reads headers that are more than it writes. */
+  async #copyAside(message: AmqpDelivery, dead: DeadLetter): Promise<boolean> {
+    const { queue, deadLetter } = this.#settings;
+    const properties = deadLetterProperties(message, queue, dead);
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    const answered = (error: Error | null) => (error ? reject(error) : resolve(true));
+    try {
+      this.#channel.publish("", deadLetter, message.content, properties, answered);
+    } catch {
+      return false;
+    }
+    return promise;
   }
 
   #end(reason: string): void {

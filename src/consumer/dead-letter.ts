@@ -10,23 +10,27 @@ export function deadLetterProperties(
   queue: string,
   { reason, attempts, error }: DeadLetter,
 ): AmqpRepublishOptions {
-  const { contentType, contentEncoding, correlationId, messageId, timestamp, type } = properties;
+  const { contentType, contentEncoding, correlationId, messageId, type, appId, replyTo } = properties;
+  const { timestamp, priority } = properties;
+  // The broker would give a copy to each queue that CC names, which may be the one it came from.
+  const { CC: _, ...headers } = properties.headers ?? {};
   return {
     persistent: true,
     mandatory: true,
     headers: {
-      ...properties.headers,
+      ...headers,
       "worker-progress-reason": reason,
       "worker-progress-error": cleanText(error, longestError),
       "worker-progress-attempts": attempts,
       "worker-progress-queue": queue,
     },
-    ...textual({ contentType, contentEncoding, correlationId, messageId, type }),
-    ...(typeof timestamp === "number" ? { timestamp } : {}),
+    ...only("string", { contentType, contentEncoding, correlationId, messageId, type, appId, replyTo }),
+    ...only("number", { timestamp, priority }),
   };
 }
 
-function textual<K extends string>(values: Readonly<Record<K, unknown>>): { readonly [P in K]?: string } {
-  const known = Object.entries(values).filter(([, value]) => typeof value === "string");
-  return Object.fromEntries(known) as { readonly [P in K]?: string };
+function only<K extends string>(kind: "string", values: Readonly<Record<K, unknown>>): { readonly [P in K]?: string };
+function only<K extends string>(kind: "number", values: Readonly<Record<K, unknown>>): { readonly [P in K]?: number };
+function only(kind: string, values: Readonly<Record<string, unknown>>): object {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => typeof value === kind));
 }

@@ -1,4 +1,4 @@
-import { type ChannelModel, connect, type GetMessage } from "amqplib";
+import { type ChannelModel, connect, type GetMessage, type Options } from "amqplib";
 import { rabbitmqPublisher } from "../../src/adapters/rabbitmq/index.js";
 import { createEventConsumer, type EventConsumer, type EventConsumerOptions } from "../../src/consumer/index.js";
 import type { JobEvent } from "../../src/domain/event.js";
@@ -19,7 +19,7 @@ export interface Stage {
   /** Sends events as the reporter does. */
   publish(events: readonly JobEvent[], cloudEvents?: boolean): Promise<void>;
   /** Puts any bytes into the queue. */
-  send(content: string | Buffer, contentType?: string): Promise<void>;
+  send(content: string | Buffer, options?: Options.Publish): Promise<void>;
   /** The next dead letter, once there is one. */
   deadLetter(): Promise<GetMessage>;
   waiting(queue: string): Promise<number>;
@@ -61,8 +61,9 @@ export async function openStage(url = rabbitmqUrl()): Promise<Stage> {
     async publish(events, cloudEvents = false) {
       await (cloudEvents ? enveloped : plain).publish(events);
     },
-    async send(content, contentType = "application/json") {
-      channel.sendToQueue(queue, Buffer.from(content), { contentType, messageId: "sent", headers: { origin: "test" } });
+    async send(content, options = {}) {
+      const usual = { contentType: "application/json", messageId: "sent", headers: { origin: "test" } };
+      channel.sendToQueue(queue, Buffer.from(content), { ...usual, ...options });
       await channel.waitForConfirms();
     },
     deadLetter: () =>

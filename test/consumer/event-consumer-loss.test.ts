@@ -188,6 +188,35 @@ test("without its dead-letter queue an event is not let go, and gets there when 
   expect(properties.messageId).toBe(event.id);
 });
 
+test("a dead-letter queue that refuses a message neither loses it nor gives back what else is in hand", async () => {
+  const [begun, blocked] = [gate(), gate()];
+  const outcomes: boolean[] = [];
+  const handler = async (_: unknown, { signal }: { signal: AbortSignal }) => {
+    begun.open();
+    await blocked.opened;
+    outcomes.push(signal.aborted);
+  };
+  const retry = { firstMs: 1_000, maxMs: 600_000 };
+  const consumer = stage.consumer({ handler, retry, queueType: "classic" });
+  await consumer.start();
+  const channel = await stage.connection.createConfirmChannel();
+  await channel.deleteQueue(stage.deadQueue);
+  const full = { "x-max-length": 1, "x-overflow": "reject-publish" };
+  await channel.assertQueue(stage.deadQueue, { arguments: full });
+  await stage.publish(newEvents(1));
+  await begun.opened;
+  for (const body of ["one", "two", "three"]) await stage.send(body);
+  await eventually(() => expect(stage.log.lines.join()).toContain("cannot go to the dead letters for the time being"));
+  blocked.open();
+  await eventually(() => expect(outcomes).toEqual([false]));
+  await consumer.stop({ deadlineMs: Number.POSITIVE_INFINITY });
+  await channel.deleteQueue(stage.deadQueue);
+  const next = stage.consumer({ handler, queueType: "classic" });
+  await next.start();
+  await eventually(() => expect(next.state()).toEqual({ kind: "consuming", inHand: 0 }));
+  expect((await stage.deadLetter()).content.toString()).toMatch(/two|three/);
+});
+
 describe("with a connection that was given", () => {
   test("stop leaves it open", async () => {
     const given = await connect(rabbitmqUrl());

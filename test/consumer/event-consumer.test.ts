@@ -36,10 +36,18 @@ describe("a message that is no event", () => {
   test("goes to the dead letters as it is, at once, and says why", async () => {
     const handled: string[] = [];
     await stage.consumer({ handler: async ({ event_id }) => void handled.push(event_id) }).start();
-    await stage.send('{"event_id": 7}', "application/json");
+    const sent = {
+      contentEncoding: "utf-8",
+      correlationId: "order 7",
+      replyTo: "answers",
+      type: "note",
+      appId: "shop",
+    };
+    await stage.send('{"event_id": 7}', { ...sent, priority: 3, timestamp: 1_705_746_600 });
     const { content, properties } = await stage.deadLetter();
     expect(content.toString()).toBe('{"event_id": 7}');
     expect(properties).toMatchObject({ contentType: "application/json", messageId: "sent", deliveryMode: 2 });
+    expect(properties).toMatchObject({ ...sent, priority: 3, timestamp: 1_705_746_600 });
     expect(properties.headers).toMatchObject({
       origin: "test",
       "worker-progress-reason": "invalid",
@@ -50,6 +58,26 @@ describe("a message that is no event", () => {
     const event = newEvent();
     await stage.publish([event]);
     await eventually(() => expect(handled).toEqual([event.id]));
+  });
+
+  test("is one dead letter, also where it asks the broker for a copy to the queue it came from", async () => {
+    await stage.consumer({ handler: async () => {} }).start();
+    await stage.send("copied", { headers: { CC: [stage.queue], origin: "test" } });
+    const { properties } = await stage.deadLetter();
+    expect(properties.headers).toMatchObject({ origin: "test" });
+    expect(properties.headers).not.toHaveProperty("CC");
+  });
+
+  test("is put aside by the broker where its headers leave no room for a reason, and others are not given back", async () => {
+    const consumer = stage.consumer({ handler: async () => {} });
+    await consumer.start();
+    const headers = { long: "x".repeat(65_450) };
+    await stage.send("long", { headers });
+    const { content, properties } = await stage.deadLetter();
+    expect(content.toString()).toBe("long");
+    expect(properties.headers).toMatchObject({ ...headers, "x-death": [{ queue: stage.queue, reason: "rejected" }] });
+    expect(stage.log.lines).toEqual([expect.stringContaining("An event went to the dead letters")]);
+    await eventually(() => expect(consumer.state()).toEqual({ kind: "consuming", inHand: 0 }));
   });
 });
 
