@@ -37,7 +37,15 @@ export async function handleDelivery<Extra extends object>(
   const read = readEvent(message);
   if (!read.ok) return { kind: "dead", reason: "invalid", attempts: 0, error: read.problem };
   const { event } = read;
-  return turns.take(String(event.job_id), () => tryEvent(event, message.fields.redelivered, settings, signals));
+  return turns.take(String(event.job_id), async () => {
+    // The event's own, so that what a handler leaves listening to it goes with the event and not with the connection.
+    const own = new AbortController();
+    const abandon = () => own.abort();
+    signals.abandoned.addEventListener("abort", abandon);
+    const verdict = await tryEvent(event, message.fields.redelivered, settings, { ...signals, own: own.signal });
+    signals.abandoned.removeEventListener("abort", abandon);
+    return verdict;
+  });
 }
 
 /**
@@ -49,14 +57,14 @@ async function tryEvent<Extra extends object>(
   event: JobEventPayload,
   redelivered: boolean,
   settings: ConsumerSettings<Extra>,
-  { stopping, abandoned }: SessionSignals,
+  { stopping, abandoned, own }: SessionSignals & { readonly own: AbortSignal },
 ): Promise<Verdict> {
   const { queue, handler, dedupe, retry, log } = settings;
   let attempts = 0;
   for (let failures = 1; !stopping.aborted; failures++) {
     try {
-      const effect = (extra: Extra) =>
-        handler(event, { ...extra, attempt: ++attempts, redelivered, signal: abandoned });
+      const effect = async (extra: Extra) =>
+        handler(event, { ...extra, attempt: ++attempts, redelivered, signal: own });
       await dedupe.once({ queue, eventId: event.event_id }, effect, stopping);
       return { kind: "handled" };
     } catch (error) {

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createEventConsumer } from "../../src/consumer/index.js";
+import { createEventConsumer, type EventDedupe, type JobEventPayload } from "../../src/consumer/index.js";
 import { newEvent, newEvents } from "../adapters/new-event.js";
 import { eventually } from "../support/eventually.js";
 import { gate, openStage, type Stage } from "./consumer-stage.js";
@@ -79,6 +79,30 @@ describe("a message that is no event", () => {
     expect(stage.log.lines).toEqual([expect.stringContaining("An event went to the dead letters")]);
     await eventually(() => expect(consumer.state()).toEqual({ kind: "consuming", inHand: 0 }));
   });
+});
+
+test("what a handler leaves listening to a signal goes with the event: each has its own, which fires only meanwhile", async () => {
+  const signals: AbortSignal[] = [];
+  const handler = async (_: unknown, { signal }: { signal: AbortSignal }) => void signals.push(signal);
+  const consumer = stage.consumer({ handler });
+  await consumer.start();
+  await stage.publish(newEvents(2));
+  await eventually(() => expect(signals).toHaveLength(2));
+  await consumer.stop();
+  expect(new Set(signals).size).toBe(2);
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false, false]);
+});
+
+test("a handler need not be async, whatever dedupe makes of its promise", async () => {
+  const handled: string[] = [];
+  const dedupe: EventDedupe = { once: (_, effect) => effect({}).then(() => "done") };
+  const handler = ({ event_id }: JobEventPayload) => void handled.push(event_id);
+  const consumer = stage.consumer({ handler: handler as never, dedupe });
+  await consumer.start();
+  const [event, last] = [newEvent(), newEvent()];
+  await stage.publish([event, last]);
+  await eventually(() => expect(handled).toContain(last.id));
+  expect(handled).toEqual([event.id, last.id]);
 });
 
 describe("an event whose handler throws", () => {
