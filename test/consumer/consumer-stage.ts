@@ -9,6 +9,7 @@ import { rabbitmqUrl, testNames } from "../support/servers.js";
 export interface Stage {
   readonly queue: string;
   readonly deadQueue: string;
+  readonly events: string;
   readonly outbound: string;
   readonly log: { readonly lines: string[]; warn(message: string, details?: object): void };
   /** A consumer of the queue with short waits, on the stage's RabbitMQ unless `source` says where. */
@@ -43,6 +44,7 @@ export async function openStage(url = rabbitmqUrl()): Promise<Stage> {
   return {
     queue,
     deadQueue,
+    events: names.events,
     outbound: names.outbound,
     log,
     connection,
