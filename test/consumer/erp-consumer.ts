@@ -11,6 +11,7 @@ export async function startErp(db: Kysely<ErpTables>, amqpUrl: string): Promise<
   await handled.migrate(); // or run handled.sql() with your own migrations
   const consumer = createEventConsumer(amqpUrl, {
     queue: "erp.jobs",
+    singleActiveConsumer: true, // an order gets its events in order, however many processes run this
     dedupe: handled,
     handler: async (event, { trx }) => {
       await trx
