@@ -97,6 +97,28 @@ test("what a handler throws when its connection is lost is no failure of the eve
   expect(await stage.waiting(stage.deadQueue)).toBe(0);
 });
 
+test("an event that waits for its next try does not keep the one that comes again for it waiting", async () => {
+  const failed = gate();
+  const tries: unknown[] = [];
+  const handler = async (_: unknown, { attempt, redelivered }: { attempt: number; redelivered: boolean }) => {
+    tries.push([attempt, redelivered]);
+    if (redelivered) return;
+    failed.open();
+    throw new Error("not yet");
+  };
+  const retry = { firstMs: 600_000, maxMs: 600_000 };
+  await stage.consumer({ handler, retry }, throughProxy()).start();
+  await stage.publish(newEvents(1));
+  await failed.opened;
+  await eventually(() => expect(stage.log.lines.join()).toContain("it is tried again"));
+  proxy.cut();
+  await eventually(() => expect(tries).toHaveLength(2));
+  expect(tries).toEqual([
+    [1, false],
+    [1, true],
+  ]);
+});
+
 test("a redelivered event waits for the handler that still runs, also where its dedupe would let it through", async () => {
   const [begun, blocked] = [gate(), gate()];
   let [running, most] = [0, 0];
