@@ -1,5 +1,10 @@
 import type { IncomingMessage } from "node:http";
 
+/** What the requests of `node:http2` have besides, where they are served as those of `node:http`. */
+interface Http2Parts {
+  readonly stream?: { readonly endAfterHeaders: boolean };
+}
+
 const incoming = new WeakMap<Request, IncomingMessage>();
 
 /**
@@ -19,7 +24,9 @@ export function webRequest(message: IncomingMessage, signal: AbortSignal): Reque
   const method = message.method === "TRACE" ? "UNANSWERED" : (message.method ?? "GET");
   const headers = new Headers();
   for (let i = 0; i + 1 < message.rawHeaders.length; i += 2) {
-    headers.append(message.rawHeaders[i] as string, message.rawHeaders[i + 1] as string);
+    const name = message.rawHeaders[i] as string;
+    // What HTTP/2 says of the request besides its fields, as :path.
+    if (!name.startsWith(":")) headers.append(name, message.rawHeaders[i + 1] as string);
   }
   const request = new Request(urlOf(message), {
     method,
@@ -31,8 +38,9 @@ export function webRequest(message: IncomingMessage, signal: AbortSignal): Reque
   return request;
 }
 
-/** Whether a body comes with a request, read or not. */
-export function hasBody({ headers }: IncomingMessage): boolean {
+/** Whether a body comes with a request, read or not. HTTP/2 need not say how it is sent. */
+export function hasBody({ headers, stream }: IncomingMessage & Http2Parts): boolean {
+  if (stream !== undefined) return !stream.endAfterHeaders;
   return (headers["content-length"] ?? "0") !== "0" || headers["transfer-encoding"] !== undefined;
 }
 
@@ -41,7 +49,7 @@ function urlOf(message: IncomingMessage & { readonly originalUrl?: unknown }): s
   const { originalUrl, url = "/" } = message;
   const target = typeof originalUrl === "string" ? originalUrl : url;
   if (!target.startsWith("/")) return URL.canParse(target) ? target : "http://localhost/";
-  const host = `http://${message.headers.host ?? ""}`;
+  const host = `http://${message.headers.host ?? message.headers[":authority"] ?? ""}`;
   return `${URL.canParse(host) ? new URL(host).origin : "http://localhost"}${target}`;
 }
 
@@ -52,7 +60,7 @@ function bodyOf(message: IncomingMessage & { readonly body?: unknown }): Readabl
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        chunks ??= message.iterator({ destroyOnReturn: false });
+        chunks ??= message[Symbol.asyncIterator]();
         const { done, value } = await chunks.next();
         if (done) controller.close();
         else controller.enqueue(value);
