@@ -126,6 +126,15 @@ test("what an id does to a terminal or a file of lines does not reach the log", 
   expect(warnings).toEqual(['Denied to read job "1\\nAllowed\\u001b[2J": authorize failed']);
 });
 
+test("authorize may read the body of a clone", async () => {
+  const source = new FakeJobs();
+  source.set(view());
+  const authorize = async (request: Request) => (await request.clone().text()) === '{"reason":"signed"}';
+  const init = { method: "POST", headers: { "content-type": "application/json" }, body: '{"reason":"signed"}' };
+  expect((await ask(checkedHandler(source, { authorize }), "123/cancel", init)).status).toBe(202);
+  expect(source.cancellations).toEqual([{ jobId: "123", reason: "signed" }]);
+});
+
 test("a denied and a malformed id are told the same", async () => {
   const handler = checkedHandler(new FakeJobs(), { authorize: () => false });
   expect(await (await ask(handler, "1")).text()).toBe(await (await ask(handler, "%00")).text());
