@@ -63,6 +63,13 @@ test("a finished job answers 409, a missing one 404", async () => {
   expect((await ask(handler, "5/cancel", { method: "POST" })).status).toBe(404);
 });
 
+test("a job that is deleted as soon as it is asked to be cancelled is missing", async () => {
+  const source = running();
+  source.getJob = async () => null;
+  const response = await ask(checkedHandler(source), "123/cancel", { method: "POST" });
+  expect([response.status, (await bodyOf(response)).code]).toEqual([404, "JOB_NOT_FOUND"]);
+});
+
 test.each(["cross-site", "same-site"])("a page of another origin (%s) cannot cancel for its visitor", async (site) => {
   const source = running();
   const headers = { "sec-fetch-site": site, origin: "https://evil.example" };

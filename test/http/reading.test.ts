@@ -19,6 +19,12 @@ test("GET answers the read model exactly, and when to ask again", async () => {
   expect(response.headers.get("cache-control")).toContain("no-cache");
 });
 
+test("the length is that of the bytes, and the tag is weak, as the seconds left are no part of it", async () => {
+  const { headers } = await ask(checkedHandler(jobs(view({ output: "Größe" }))), "123");
+  expect(headers.get("content-length")).toBe(String(Buffer.byteLength(JSON.stringify(view({ output: "Größe" })))));
+  expect(headers.get("etag")).toMatch(/^W\/"[\w-]{16}"$/);
+});
+
 test("a finished job is not worth asking for again", async () => {
   const response = await ask(checkedHandler(jobs(view({ status: "completed" }, 100))), "123");
   expect(response.headers.get("retry-after")).toBeNull();
