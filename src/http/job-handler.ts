@@ -15,7 +15,8 @@ import { type JobRoute, methodsOf, routeOf } from "./route.js";
 /** Answers a request, and never rejects. */
 export type JobHandler = (request: Request) => Promise<Response>;
 
-type Answer = (request: Request, route: JobRoute) => Promise<Response>;
+type NamedRoute = JobRoute & { readonly jobId: string };
+type Answer<R extends JobRoute = JobRoute> = (request: Request, route: R) => Promise<Response>;
 
 const actions = { job: "read", events: "watch", cancel: "cancel" } as const satisfies Record<string, JobAction>;
 
@@ -67,18 +68,17 @@ function limited({ rateLimit, log }: HandlerSettings, answer: Answer): Answer {
   };
 }
 
-function authorized({ authorize, authorizeTimeoutMs: timeoutMs, log }: HandlerSettings, answer: Answer): Answer {
+function authorized(settings: HandlerSettings, answer: Answer<NamedRoute>): Answer {
+  const { authorize, authorizeTimeoutMs: timeoutMs, log } = settings;
   const mayDo = askPermission(authorize, { timeoutMs, log });
-  return async (request, route) => {
-    const { jobId, kind } = route;
+  return async (request, { kind, jobId }) => {
     if (jobId === null || !(await mayDo(request, jobId, actions[kind]))) return problemResponse("JOB_NOT_FOUND");
-    return answer(request, route);
+    return answer(request, { kind, jobId });
   };
 }
 
-function jobAnswer(reporter: JobSource, { heartbeatMs, log }: HandlerSettings): Answer {
+function jobAnswer(reporter: JobSource, { heartbeatMs, log }: HandlerSettings): Answer<NamedRoute> {
   return async (request, { kind, jobId }) => {
-    if (jobId === null) return problemResponse("JOB_NOT_FOUND");
     switch (kind) {
       case "events":
         return eventStream(reporter, jobId, request, { heartbeatMs, log });
