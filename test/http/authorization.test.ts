@@ -118,6 +118,33 @@ test.each(Object.entries(denials))("a job is as good as missing when authorize %
   expect(warnings).toHaveLength(/throws|rejects|hangs/.test(_) ? 3 : 0);
 });
 
+test("nor do quotas and other origins tell a denied job from a missing one", async () => {
+  const source = new FakeJobs();
+  source.set(view());
+  const options = {
+    rateLimit: { points: 100, durationSeconds: 60, key: (request: Request) => request.url },
+    cors: { origins: ["https://app.example"] },
+  };
+  const denying = checkedHandler(source, { ...options, authorize: () => false });
+  const allowing = checkedHandler(new FakeJobs(), options);
+  const headers = {
+    origin: "https://app.example",
+    "if-none-match": "*",
+    "last-event-id": "1.50.running.aaaaaaaaaaaaaaaa",
+  };
+  for (const [path, method] of [...paths, ["123", "HEAD"]] as const) {
+    const [denied, missing] = [
+      await ask(denying, path, { method, headers }),
+      await ask(allowing, path, { method, headers }),
+    ];
+    expect([denied.status, [...denied.headers], await denied.text()]).toEqual([
+      404,
+      [...missing.headers],
+      await missing.text(),
+    ]);
+  }
+});
+
 test("what an id does to a terminal or a file of lines does not reach the log", async () => {
   const warnings: string[] = [];
   const log = { warn: (message: string) => void warnings.push(message) };

@@ -66,6 +66,16 @@ test("an origin that is not listed gets nothing, and no cache may mix the two up
   expect([headers.get("access-control-allow-origin"), headers.get("vary")]).toEqual([null, "Origin"]);
 });
 
+test("what is unchanged is told to the page, too", async () => {
+  const headers = { origin: app, "if-none-match": "*" };
+  const answer = await ask(handlerFor({ origins: [app] }), "123", { headers });
+  expect([answer.status, answer.headers.get("access-control-allow-origin"), answer.headers.get("vary")]).toEqual([
+    304,
+    app,
+    "Origin",
+  ]);
+});
+
 test("errors can be read by the page, too", async () => {
   const { status, headers } = await ask(handlerFor({ origins: "*" }), "404", { headers: { origin: app } });
   expect([status, headers.get("access-control-allow-origin")]).toEqual([404, "*"]);
