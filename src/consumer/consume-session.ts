@@ -16,7 +16,6 @@ import { within } from "./within.js";
 export class ConsumeSession<Extra extends object> {
   /** Resolves with the reason when the session is over. Never rejects. */
   readonly ended: Promise<string>;
-  readonly #connection: ConsumerConnection;
   readonly #channel: AmqpConsumerChannel;
   readonly #settings: ConsumerSettings<Extra>;
   readonly #turns: JobTurns;
@@ -35,7 +34,6 @@ export class ConsumeSession<Extra extends object> {
     turns: JobTurns,
     stopping: AbortSignal,
   ) {
-    this.#connection = connection;
     this.#channel = channel;
     this.#settings = settings;
     this.#turns = turns;
@@ -85,7 +83,6 @@ export class ConsumeSession<Extra extends object> {
   }
 
   async #closeChannel(): Promise<void> {
-    if (this.#connection.lost !== null) return;
     await within((async () => this.#channel.close())(), this.#settings.connectTimeoutMs).catch(() => {});
   }
 
