@@ -48,6 +48,7 @@ describe.each([
     await stage.publish([after]);
     await eventually(() => expect(handled).toContain(after.id));
     expect(handled).toEqual([event.id, after.id]);
+    expect(stage.log.lines[0]).toMatch(/ECONNRESET|Unexpected close/);
     await eventually(() => expect(consumer.state()).toEqual({ kind: "consuming", inHand: 0 }));
     expect(await stage.waiting(stage.queue)).toBe(0);
   });

@@ -84,6 +84,6 @@ await eventually(() => {
   const state = consumer.state();
   if (state.kind !== "consuming" || state.inHand > 0) throw new Error("Events are in hand");
 });
-await consumer.stop();
+await consumer.stop({ deadlineMs: 600_000 });
 await Promise.all([db.destroy(), redis.quit()]);
 process.disconnect();
