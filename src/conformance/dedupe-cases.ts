@@ -28,6 +28,12 @@ export const dedupeCases: readonly DedupeCase[] = [
     },
   },
   {
+    name: "an id that is given twice in a call is new once",
+    body: async ({ dedupe }) => {
+      assert.deepEqual(await dedupe.mark(["one", "two", "one"], longMs), [true, true, false]);
+    },
+  },
+  {
     name: "a mark that is taken back makes its id new again, and no other",
     body: async ({ dedupe }) => {
       await dedupe.mark(["sent", "failed"], longMs);
