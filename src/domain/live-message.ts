@@ -31,13 +31,17 @@ export interface LiveCancellation {
 
 export type LiveMessage = LiveProgress | LiveStored | LiveCancellation;
 
+const endOf9999 = Date.UTC(10_000, 0) - 1;
+/** A hundred points in a tenth of a microsecond. */
+const fastest = 1_000_000_000;
+
 /** News of a job as it came over a wire that anybody may write to; null for whatever is none. */
 export function readNews(jobId: string, value: unknown): LiveProgress | LiveStored | null {
   const { kind, attempt, progress, step, message, at, status, rate } = fieldsOf(value);
-  if (!isAttempt(attempt) || !isPercent(progress) || !isText(step) || !isText(message) || !isNumber(at)) return null;
+  if (!isAttempt(attempt) || !isPercent(progress) || !isText(step) || !isText(message) || !isInstant(at)) return null;
   const told = { jobId, attempt, progress, step, message, at };
   if (kind === "progress") return { kind, ...told };
-  if (kind !== "stored" || !isJobStatus(status) || !(rate === null || isNumber(rate))) return null;
+  if (kind !== "stored" || !isJobStatus(status) || !(rate === null || isRate(rate))) return null;
   return { kind, ...told, status, rate };
 }
 
@@ -62,6 +66,15 @@ function isAttempt(value: unknown): value is number {
 
 function isPercent(value: unknown): value is number {
   return isNumber(value) && value >= 0 && value <= 100;
+}
+
+function isRate(value: unknown): value is number {
+  return isNumber(value) && value >= 0 && value <= fastest;
+}
+
+/** An instant whose ISO 8601 has a year of four digits. */
+function isInstant(value: unknown): value is number {
+  return isNumber(value) && value >= 0 && value <= endOf9999;
 }
 
 // JSON has no NaN, but 1e999 reads as Infinity.

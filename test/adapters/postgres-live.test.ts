@@ -175,6 +175,7 @@ test("garbage on the channels is ignored, and text out of it is never believed t
     JSON.stringify(["x", { ...valid, progress: 101 }]),
     JSON.stringify(["x", { ...valid, attempt: -1 }]),
     JSON.stringify(["x", { ...valid, at: null }]),
+    JSON.stringify(["x", { ...valid, at: 1e300 }]),
     JSON.stringify(["x", { ...valid, status: "exploded" }]),
     JSON.stringify(["x", { kind: "cancellation", jobId: 42 }]),
     JSON.stringify(["x", { kind: "cancellation", jobId: "job", reason: 42 }]),

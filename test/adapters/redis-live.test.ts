@@ -150,6 +150,7 @@ test("garbage on a channel or under a key is ignored", async () => {
     JSON.stringify({ ...valid, progress: "50" }),
     JSON.stringify({ ...valid, attempt: -1 }),
     JSON.stringify({ ...valid, at: null }),
+    JSON.stringify({ ...valid, at: 1e300 }),
     JSON.stringify({ ...valid, kind: "stored", rate: null, status: "exploded" }),
     JSON.stringify({ ...valid, message: "x".repeat(100_000) }),
     JSON.stringify({ kind: "cancellation", jobId: 42 }),
