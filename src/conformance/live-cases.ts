@@ -85,6 +85,20 @@ export const liveCases: readonly LiveCase[] = [
     },
   },
   {
+    name: "the latest stays what it is when news are told that are behind it, and is what another attempt tells",
+    body: async ({ live, knows, newsOf }) => {
+      const newest = { ...newsOf("job", 3), attempt: 5, step: "newest" };
+      await live.publish([{ ...newsOf("job", 50), attempt: 4 }, { ...newest, progress: 1 }, newest]);
+      await live.publish([
+        { ...newest, progress: 2.5 },
+        { ...newest, attempt: 4, progress: 100 },
+      ]);
+      assert.deepEqual(await knows.latest(["job"]), [newest]);
+      await live.publish([{ ...newest, step: "as far" }]);
+      assert.deepEqual(await knows.latest(["job"]), [{ ...newest, step: "as far" }]);
+    },
+  },
+  {
     name: "thousands of messages and jobs are taken in one call",
     body: async ({ live, knows, newsOf }) => {
       const ids = Array.from({ length: 2_500 }, (_, index) => `job ${index}`);

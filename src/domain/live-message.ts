@@ -35,6 +35,11 @@ const endOf9999 = Date.UTC(10_000, 0) - 1;
 /** A hundred points in a tenth of a microsecond. */
 const fastest = 1_000_000_000;
 
+/** Whether news are behind other news of their job: of an earlier attempt, or lower within one. */
+export function isBehind(news: LiveProgress | LiveStored, other: LiveProgress | LiveStored): boolean {
+  return news.attempt === other.attempt ? news.progress < other.progress : news.attempt < other.attempt;
+}
+
 /** News of a job as it came over a wire that anybody may write to; null for whatever is none. */
 export function readNews(jobId: string, value: unknown): LiveProgress | LiveStored | null {
   const { kind, attempt, progress, step, message, at, status, rate } = fieldsOf(value);

@@ -24,7 +24,10 @@ export interface LiveAdapter {
   /** Resolves once the subscription stands, or at once when the server is away (then `onGap` follows). */
   subscribe(jobId: string, listener: LiveListener): Promise<Unsubscribe>;
   subscribeCancellations(listener: LiveListener): Promise<Unsubscribe>;
-  /** Per id, in order, the last "progress" or "stored" of the last minute or so; null where there is none or it cannot be read. */
+  /**
+   * Per id, in order, the last "progress" or "stored" of the last minute or so, but none that was behind the one before: of
+   * an earlier attempt, or lower within one. Null where there is none or it cannot be read.
+   */
   latest(jobIds: readonly string[]): Promise<readonly (LiveProgress | LiveStored | null)[]>;
   /** Releases what the adapter opened, never what it was given. Idempotent. */
   close(): Promise<void>;

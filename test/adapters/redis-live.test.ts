@@ -109,6 +109,35 @@ describe("channels and keys", () => {
   });
 });
 
+test("what is behind does not make what is kept last longer", async () => {
+  const live = liveOn(redisUrl());
+  await live.publish([progressOf("job", 50)]);
+  await redis.pexpire(`${keyPrefix}:latest:{26}:job`, 10_000);
+  await live.publish([progressOf("job", 49)]);
+  expect(await live.latest(["job"])).toEqual([progressOf("job", 50)]);
+  expect(await redis.pttl(`${keyPrefix}:latest:{26}:job`)).toBeLessThanOrEqual(10_000);
+});
+
+describe("what lies under a job's key is replaced", () => {
+  const ahead = JSON.stringify({ ...progressOf("job", 90), attempt: 9 });
+
+  test.each<[string, (key: string) => Promise<unknown>]>([
+    ["where it is no JSON", (key) => redis.set(key, "no JSON", "PX", 30_000)],
+    ["where it is a number", (key) => redis.set(key, "42", "PX", 30_000)],
+    ["where it has no attempt", (key) => redis.set(key, '{"progress":90}', "PX", 30_000)],
+    ["where its attempt is text", (key) => redis.set(key, '{"attempt":"9","progress":90}', "PX", 30_000)],
+    ["where it has no percent", (key) => redis.set(key, '{"attempt":1}', "PX", 30_000)],
+    ["where it would stay for good", (key) => redis.set(key, ahead)],
+    ["where it would stay for more than a minute", (key) => redis.set(key, ahead, "PX", 90_000)],
+    ["where it is a list", async (key) => [await redis.rpush(key, "a"), await redis.pexpire(key, 30_000)]],
+  ])("%s", async (_, leave) => {
+    const live = liveOn(redisUrl());
+    await leave(`${keyPrefix}:latest:{26}:job`);
+    await live.publish([progressOf("job", 50)]);
+    expect(await live.latest(["job"])).toEqual([progressOf("job", 50)]);
+  });
+});
+
 test("a thousand jobs share one connection, each is subscribed to once and left with its last listener", async () => {
   const connections = async () => {
     const clients = String(await redis.call("client", "list", "type", "pubsub"));

@@ -62,6 +62,36 @@ describe("getJob", () => {
     expect(await reader.getJob("a")).toMatchObject({ status: "completed", progress: { percent: 100 } });
   });
 
+  test("never falls while two processes report a job, each what it has", async () => {
+    const { clock, live, storage, worker, reader } = twoProcesses();
+    withJobs(storage, "a");
+    const other = engineOn({ clock, live, storage }).reporter;
+    await worker.progress("a", 10);
+    await other.forceProgress("a", 20);
+    void worker.progress("a", 57);
+    await clock.advance(200);
+    expect(await reader.getJob("a")).toMatchObject({ progress: { percent: 57 } });
+    void other.progress("a", 50);
+    await clock.advance(400);
+    expect(live.messagesOf("a").at(-1)).toMatchObject({ progress: 50 });
+    expect(await reader.getJob("a")).toMatchObject({ progress: { percent: 57 } });
+  });
+
+  test("does not fall when a worker that was taken over goes on reporting", async () => {
+    const { clock, storage, worker, reader, live } = twoProcesses();
+    withJobs(storage, "a");
+    const zombie = await worker.startJob("a");
+    await zombie.progress(10);
+    const job = await reader.startJob("a");
+    await job.progress(5);
+    void job.progress(30);
+    await clock.advance(200);
+    void zombie.progress(60);
+    await clock.advance(200);
+    expect(live.messagesOf("a").at(-1)).toMatchObject({ attempt: 1, progress: 60 });
+    expect(await reader.getJob("a")).toMatchObject({ attempts: 2, progress: { percent: 30 } });
+  });
+
   test("does not show the progress of another attempt", async () => {
     const { clock, storage, worker, reader } = twoProcesses();
     withJobs(storage, "a");

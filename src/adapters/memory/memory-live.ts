@@ -1,3 +1,4 @@
+import { isBehind } from "../../domain/live-message.js";
 import type { Clock } from "../../ports/clock.js";
 import type {
   LiveAdapter,
@@ -27,7 +28,13 @@ export function memoryLive(options: MemoryLiveOptions = {}): LiveAdapter {
   const everyCancellation = new Set<LiveListener>();
   const remembered = new Map<string, { readonly message: LiveProgress | LiveStored; readonly until: number }>();
 
+  const latestOf = (jobId: string) => {
+    const last = remembered.get(jobId);
+    return last !== undefined && last.until > clock.monotonic() ? last.message : null;
+  };
   const remember = (message: LiveProgress | LiveStored) => {
+    const last = latestOf(message.jobId);
+    if (last !== null && isBehind(message, last)) return;
     remembered.delete(message.jobId);
     remembered.set(message.jobId, { message, until: clock.monotonic() + rememberMs });
     for (const oldest of remembered.keys()) {
@@ -76,11 +83,7 @@ export function memoryLive(options: MemoryLiveOptions = {}): LiveAdapter {
       return listen(everyCancellation, listener, () => {});
     },
     async latest(jobIds) {
-      const now = clock.monotonic();
-      return jobIds.map((jobId) => {
-        const last = remembered.get(jobId);
-        return last !== undefined && last.until > now ? last.message : null;
-      });
+      return jobIds.map(latestOf);
     },
     async close() {
       closed = true;

@@ -35,8 +35,8 @@ export function redisLive(source: RedisSource, options?: RedisOptions): LiveAdap
   );
   const sendingOf = (message: LiveMessage): Sending => {
     const payload = encodeLive(message);
-    if (message.kind === "cancellation") return { channel: cancellations, key: null, payload };
-    return { channel: `${newsPrefix}${message.jobId}`, key: latestKey(message.jobId), payload };
+    if (message.kind === "cancellation") return { channel: cancellations, key: cancellations, payload, kept: null };
+    return { channel: `${newsPrefix}${message.jobId}`, key: latestKey(message.jobId), payload, kept: message };
   };
   return {
     reach: "shared",

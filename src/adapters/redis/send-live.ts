@@ -4,47 +4,66 @@ import { groupKeys } from "./key-groups.js";
 import { runScript } from "./run-script.js";
 
 /*
- * Keeps each payload under its key and publishes it. A script rather than a pipeline, so that a payload travels once and
- * that a Cluster, where PUBLISH alone goes to any node, publishes a job's messages on the node of its key: in order.
+ * Publishes each payload and keeps what is to be kept under its key, unless it is behind what is there. A script rather than
+ * a pipeline, so that a payload travels once and that a Cluster, where PUBLISH alone goes to any node, publishes all of one
+ * key on the node of that key: in order. What is there may be anybody's: only what will expire stays.
  */
 const text = `
+local function overtakes(key, attempt, progress)
+  local left = redis.call('PTTL', key)
+  if left <= 0 or left > tonumber(ARGV[1]) then return true end
+  local read, there = pcall(cjson.decode, redis.pcall('GET', key))
+  if not read or type(there) ~= 'table' or type(there.attempt) ~= 'number' or type(there.progress) ~= 'number' then
+    return true
+  end
+  if there.attempt == attempt then return progress >= there.progress end
+  return attempt > there.attempt
+end
 for i, key in ipairs(KEYS) do
-  redis.call('SET', key, ARGV[2 * i + 1], 'PX', ARGV[1])
-  redis.call('PUBLISH', ARGV[2 * i], ARGV[2 * i + 1])
+  local at = 4 * i - 2
+  local attempt = tonumber(ARGV[at + 2])
+  if attempt and overtakes(key, attempt, tonumber(ARGV[at + 3])) then
+    redis.call('SET', key, ARGV[at + 1], 'PX', ARGV[1])
+  end
+  redis.call('PUBLISH', ARGV[at], ARGV[at + 1])
 end
 `;
 const script = { text, sha: createHash("sha1").update(text).digest("hex") };
 
-/** What is sent: kept under `key`, too, where there is one. Names are without the client's own prefix. */
+/** What is sent. Names are without the client's own prefix. */
 export interface Sending {
   readonly channel: string;
-  readonly key: string | null;
+  /** What is sent under one key is heard in order. */
+  readonly key: string;
   readonly payload: string;
+  /** How far the job is whose news is kept under the key; null for what is not kept. */
+  readonly kept: { readonly attempt: number; readonly progress: number } | null;
 }
 
 /** Sends all in one round trip, those of a key in order. Keys live for `keepMs` milliseconds. */
 export async function sendLive(client: RedisConnectionClient, all: readonly Sending[], keepMs: number): Promise<void> {
-  const kept = all.filter((each): each is Sending & { readonly key: string } => each.key !== null);
   const groups = groupKeys(
     client,
-    kept.map(({ key }) => key),
-  ).map((positions) => positions.map((position) => kept[position] as (typeof kept)[number]));
-  await Promise.all([
-    ...groups.map((group) =>
+    all.map(({ key }) => key),
+  ).map((positions) => positions.map((position) => all[position] as Sending));
+  await Promise.all(
+    groups.map((group) =>
       runScript(
         client,
         script,
         group.map(({ key }) => key),
-        [keepMs, ...group.flatMap(({ channel, payload }) => [channelOf(client, channel), payload])],
+        [keepMs, ...group.flatMap((sending) => argumentsOf(client, sending))],
       ),
     ),
-    ...all
-      .filter(({ key }) => key === null)
-      .map(({ channel, payload }) => client.call("publish", [channelOf(client, channel), payload])),
-  ]);
+  );
 }
 
 /** Sends nothing to anybody, and leaves the script in the server's cache. Rejects for whatever would make sending reject. */
 export async function trySend(client: RedisConnectionClient, key: string): Promise<void> {
-  await client.call("eval", [script.text, 1, key, 1, channelOf(client, key), ""]);
+  const sending = { channel: key, key, payload: "", kept: { attempt: 0, progress: 0 } };
+  await client.call("eval", [script.text, 1, key, 1, ...argumentsOf(client, sending)]);
+}
+
+function argumentsOf(client: RedisConnectionClient, { channel, payload, kept }: Sending): (string | number)[] {
+  return [channelOf(client, channel), payload, kept?.attempt ?? "", kept?.progress ?? ""];
 }
