@@ -65,7 +65,7 @@ export interface Engine {
 export function createEngine(parts: EngineParts): Engine {
   const { storage, throttle, live, delivery, clock, log, random, newEventId, storageBackoff, settings } = parts;
   const { limits, storageTimeoutMs, windowMs, batchSize, concurrency, heartbeatMs } = settings;
-  const feed = new LiveFeed({ live, clock, intervalMs: settings.liveMs });
+  const feed = new LiveFeed({ live, clock, intervalMs: settings.liveMs, limits });
   const slots = new Slots({ clock, idleMs: settings.idleMs, maxIdle: settings.maxIdleJobs });
   const committer = new Committer({
     storage,

@@ -1,5 +1,7 @@
 import type { JobSnapshot } from "../domain/job-snapshot.js";
+import type { Limits } from "../domain/limits.js";
 import type { ProgressUpdate } from "../domain/progress-update.js";
+import { cleanText } from "../domain/text.js";
 import type { CancelTimer, Clock } from "../ports/clock.js";
 import type { LiveAdapter, LiveMessage, LiveProgress, LiveStored } from "../ports/live.js";
 import type { Slot } from "./slot.js";
@@ -9,6 +11,7 @@ export interface LiveFeedOptions {
   readonly clock: Clock;
   /** Least time between two messages of a job's progress, in milliseconds. */
   readonly intervalMs: number;
+  readonly limits: Limits;
 }
 
 /** What there may be to tell of a job. */
@@ -107,8 +110,16 @@ export class LiveFeed {
     const attempt = slot.owner ?? slot.attempt;
     // While an attempt begins it is not known which one the progress belongs to.
     if (jobId === null || attempt === null || starts > 0) return null;
-    const at = this.#options.clock.wall();
-    return { kind: "progress", jobId, attempt, progress, step: step ?? null, message: message ?? null, at };
+    const { clock, limits } = this.#options;
+    return {
+      kind: "progress",
+      jobId,
+      attempt,
+      progress,
+      step: textOf(step, limits.labelLength),
+      message: textOf(message, limits.messageLength),
+      at: clock.wall(),
+    };
   }
 
   // What was reported while the write was on its way has been told already: the message must not fall behind it.
@@ -142,6 +153,11 @@ export class LiveFeed {
 
 function isTransition(previous: JobSnapshot, job: JobSnapshot): boolean {
   return previous.status !== job.status || previous.attempt !== job.attempt;
+}
+
+/** A text as it will be stored. */
+function textOf(text: string | undefined, maxLength: number): string | null {
+  return text === undefined ? null : cleanText(text, maxLength);
 }
 
 function saysMore(newest: ProgressUpdate, told: ProgressUpdate | null): boolean {

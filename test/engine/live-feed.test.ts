@@ -147,6 +147,20 @@ describe("what is told of a job", () => {
   });
 });
 
+test("a step and a message are told as they will be stored", async () => {
+  const { reporter, clock, storage, live } = feeding();
+  withJobs(storage, "a");
+  const job = await reporter.startJob("a");
+  await job.progress(1);
+  void job.progress(2, `a\0${"s".repeat(300)}`, `b\ud800${"m".repeat(3_000)}`);
+  await clock.advance(200);
+  const told = live.messagesOf("a").at(-1);
+  await job.forceProgress(2);
+  const { step, message } = storage.job("a") ?? {};
+  expect([step, message]).toEqual([expect.any(String), expect.any(String)]);
+  expect(told).toMatchObject({ progress: 2, step, message });
+});
+
 test("what is told never falls, though a write lands after newer progress was told", async () => {
   const { reporter, clock, storage, live } = feeding();
   withJobs(storage, "a");
