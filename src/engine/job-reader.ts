@@ -53,7 +53,8 @@ export class JobReader {
     const { clock, resolve } = this.#options;
     const { idType } = await this.traits();
     const view = jobView(job, idType, clock.wall());
-    return { ...view, ...(await resolve(view)) };
+    const { artefacts = view.artefacts, queue_position = view.queue_position } = await resolve(view);
+    return { ...view, artefacts, queue_position };
   }
 
   /** The read model of each job, in the order asked for; null where there is none. */

@@ -145,6 +145,17 @@ describe("getJob", () => {
     expect(await reader.getJob("a")).toMatchObject({ artefacts: ["a.stl"], queue_position: 3 });
   });
 
+  test("takes nothing else of what the resolver answers, and no undefined", async () => {
+    const row = { status: "completed", artefacts: undefined, queue_position: undefined };
+    const { storage, reader } = twoProcesses({ resolve: () => row as never });
+    storage.put("a", { artefacts: ["stored.stl"], queuePosition: 7 });
+    expect(await reader.getJob("a")).toMatchObject({
+      status: "pending",
+      artefacts: ["stored.stl"],
+      queue_position: 7,
+    });
+  });
+
   test("leaves what the table says where the resolver knows nothing", async () => {
     const { storage, reader } = twoProcesses({ resolve: () => ({}) });
     storage.put("a", { artefacts: ["stored.stl"], queuePosition: 7 });
