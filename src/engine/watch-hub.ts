@@ -30,7 +30,8 @@ export class WatchHub {
   readonly #options: WatchHubOptions;
   readonly #patience: StoragePatience;
   readonly #watched = new Map<string, WatchedJob>();
-  readonly #places = new Map<NewestOnly<JobView>, WatchedJob>();
+  /** Where each watcher is; null while its job is not known yet. */
+  readonly #places = new Map<NewestOnly<JobView>, WatchedJob | null>();
   readonly #toRead = new Set<WatchedJob>();
   #cancellations: Promise<Unsubscribe> | null = null;
   #reading = false;
@@ -50,22 +51,24 @@ export class WatchHub {
   watch(jobId: JobId, signal: AbortSignal | undefined): AsyncIterableIterator<JobView> {
     const onAbort = () => void watcher.return();
     const watcher = new NewestOnly<JobView>(
-      () => void this.#begin(jobId, watcher).catch((error: unknown) => watcher.fail(error)),
+      () => {
+        if (signal?.aborted) return watcher.end();
+        signal?.addEventListener("abort", onAbort, { once: true });
+        this.#places.set(watcher, null);
+        void this.#begin(jobId, watcher).catch((error: unknown) => watcher.fail(error));
+      },
       () => {
         signal?.removeEventListener("abort", onAbort);
         this.#leave(watcher);
       },
     );
-    if (signal?.aborted) watcher.end();
-    else signal?.addEventListener("abort", onAbort, { once: true });
     return watcher;
   }
 
   /** Ends all watching. */
   stop(): void {
     this.#stopped = true;
-    for (const watched of [...this.#watched.values()]) watched.end();
-    this.#patience.release();
+    for (const watcher of [...this.#places.keys()]) watcher.end();
   }
 
   async #begin(jobId: JobId, watcher: NewestOnly<JobView>): Promise<void> {

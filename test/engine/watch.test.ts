@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, test } from "vitest";
 import type { JobView } from "../../src/domain/job-view.js";
 import { SimulatedClock } from "../support/simulated-clock.js";
@@ -404,6 +405,31 @@ describe("an end to watching leaves nothing behind", () => {
       await clock.advance(32_000);
       expect(seen.ended).toBe(true);
     }));
+
+  test("by closing the reporter before the storage has answered anything", async () => {
+    const { clock, storage, reporter } = stage();
+    withJobs(storage, "a");
+    storage.prepare = () => new Promise(() => {});
+    const seen = follow(reporter.watch("a"));
+    await clock.advance(0);
+    void reporter.close();
+    await clock.advance(0);
+    expect(seen).toMatchObject({ ended: true, views: [], error: undefined });
+  });
+
+  test("on the signal, whether it was read or not", async () => {
+    const { clock, storage, reporter } = stage();
+    withJobs(storage, "a");
+    const { signal } = new AbortController();
+    reporter.watch("a", { signal });
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+    const read = reporter.watch("a", { signal });
+    await read.next();
+    expect(getEventListeners(signal, "abort").length).toBe(1);
+    await read.return?.();
+    await clock.advance(0);
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+  });
 
   test("by closing the reporter, also while the storage is away", async () => {
     const { clock, live, storage, reporter } = stage();
