@@ -43,7 +43,8 @@ export class JobReader {
     const [{ percentType }, jobs, news] = await Promise.all([
       this.traits(),
       this.#bounded(storage.load(ids)),
-      live.latest(ids),
+      // The storage answers all the same.
+      live.latest(ids).catch(() => []),
     ]);
     const told = new Map(ids.map((id, i) => [id, news[i] ?? null]));
     return new Map(jobs.map((job) => [job.id, newerProgress(job, told.get(job.id) ?? null, percentType)]));

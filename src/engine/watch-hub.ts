@@ -33,7 +33,7 @@ export class WatchHub {
   /** Where each watcher is; null while its job is not known yet. */
   readonly #places = new Map<NewestOnly<JobView>, WatchedJob | null>();
   readonly #toRead = new Set<WatchedJob>();
-  #cancellations: Promise<Unsubscribe> | null = null;
+  #cancellations: Promise<Unsubscribe | null> | null = null;
   #reading = false;
   #stopped = false;
   #cancelPoll: CancelTimer | null = null;
@@ -84,20 +84,23 @@ export class WatchHub {
     const { live, reader } = this.#options;
     const watched = new WatchedJob(id, this.#now(), (job) => reader.view(job));
     this.#watched.set(id, watched);
-    watched.subscription = live.subscribe(id, {
-      onMessage: (message) => this.#heard(watched, message),
-      onGap: () => this.#read(watched),
-    });
-    this.#cancellations ??= live.subscribeCancellations({
-      onMessage: (message) => {
-        const wanted = this.#watched.get(message.jobId);
-        if (wanted !== undefined) this.#heard(wanted, message);
-      },
-      onGap: () => {},
-    });
+    watched.subscription = live
+      .subscribe(id, {
+        onMessage: (message) => this.#heard(watched, message),
+        onGap: () => this.#read(watched),
+      })
+      .catch(() => null);
+    this.#cancellations ??= live
+      .subscribeCancellations({
+        onMessage: (message) => {
+          const wanted = this.#watched.get(message.jobId);
+          if (wanted !== undefined) this.#heard(wanted, message);
+        },
+        onGap: () => {},
+      })
+      .catch(() => null);
     // Read only once the subscription stands, so that nothing falls between the two.
-    const read = () => this.#read(watched);
-    watched.subscription.then(read, read);
+    void watched.subscription.then(() => this.#read(watched));
     this.#cancelPoll ??= this.#schedulePoll();
     return watched;
   }
@@ -193,9 +196,6 @@ export class WatchHub {
   }
 }
 
-function unsubscribe(subscription: Promise<Unsubscribe> | null): void {
-  subscription?.then(
-    (end) => end(),
-    () => {},
-  );
+function unsubscribe(subscription: Promise<Unsubscribe | null> | null): void {
+  void subscription?.then((end) => end?.());
 }

@@ -13,7 +13,7 @@ type PercentType = StorageTraits["percentType"];
 export class WatchedJob {
   readonly id: string;
   readonly watchers = new Set<Watcher>();
-  subscription: Promise<Unsubscribe> | null = null;
+  subscription: Promise<Unsubscribe | null> | null = null;
   /** Monotonic milliseconds of the last news. */
   heardAt: number;
 

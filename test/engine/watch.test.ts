@@ -1,6 +1,7 @@
 import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, test } from "vitest";
 import type { JobView } from "../../src/domain/job-view.js";
+import type { LiveAdapter } from "../../src/ports/live.js";
 import { SimulatedClock } from "../support/simulated-clock.js";
 import { engineOn, withJobs } from "./engine-on.js";
 import { RecordingLive } from "./recording-live.js";
@@ -496,6 +497,23 @@ describe("a storage that is away", () => {
     const [good, bad] = [follow(reporter.watch("a")), follow(reporter.watch("broken"))];
     await clock.advance(0);
     expect([statuses(good), good.ended, bad.error]).toEqual([["pending"], false, unreadable]);
+  });
+});
+
+describe("live updates that fail", () => {
+  test("keep nobody from what is stored", async () => {
+    const failing = () => Promise.reject(new Error("no broker"));
+    const calls = { publish: failing, subscribe: failing, subscribeCancellations: failing, latest: failing };
+    const live: LiveAdapter = { reach: "process", ...calls, close: async () => {} };
+    const { clock, storage, reporter } = engineOn({ live });
+    withJobs(storage, "a");
+    const seen = follow(reporter.watch("a"));
+    await clock.advance(0);
+    const job = await reporter.startJob("a");
+    await clock.advance(1_000);
+    await job.complete();
+    await clock.advance(1_000);
+    expect([statuses(seen), seen.ended]).toEqual([["pending", "running", "completed"], true]);
   });
 });
 
