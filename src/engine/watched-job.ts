@@ -20,8 +20,8 @@ export class WatchedJob {
   readonly #view: (job: JobSnapshot) => Promise<JobView>;
   #job: JobSnapshot | null = null;
   #percentType: PercentType = "integer";
-  /** What came before the job was read first. */
-  #early: LiveMessage | null = null;
+  /** The last of each kind that came before the job was read first: progress must not hide that something was stored. */
+  readonly #early = new Map<LiveMessage["kind"], LiveMessage>();
   /** Who has been told nothing yet. */
   readonly #joined = new Set<Watcher>();
   #hasNews = false;
@@ -54,16 +54,16 @@ export class WatchedJob {
   loaded(job: JobSnapshot, percentType: PercentType): boolean {
     this.#percentType = percentType;
     this.#show(notBehind(job, this.#job));
-    const early = this.#early;
-    this.#early = null;
-    return early !== null && this.heard(early);
+    const early = [...this.#early.values()];
+    this.#early.clear();
+    return early.map((message) => this.heard(message)).includes(true);
   }
 
   /** Takes in what a process tells. Answers whether the storage has to be read for the rest of it. */
   heard(message: LiveMessage): boolean {
     if (message.kind === "cancellation") return true;
     if (this.#job === null) {
-      this.#early = message;
+      this.#early.set(message.kind, message);
       return false;
     }
     if (message.attempt !== this.#job.attempt) return message.attempt > this.#job.attempt;

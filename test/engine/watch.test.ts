@@ -547,4 +547,22 @@ describe("news that may have been missed", () => {
     await clock.advance(0);
     expect([statuses(seen).at(-1), seen.ended]).toEqual(["completed", true]);
   });
+
+  test("because it came while the job was read first, is read, though late progress came after it", async () => {
+    const { clock, live, storage, worker, reporter } = stage();
+    withJobs(storage, "a");
+    const job = await worker.startJob("a");
+    const load = storage.load.bind(storage);
+    storage.load = async (ids) => {
+      const rows = await load(ids);
+      storage.load = load;
+      await job.complete();
+      const late = { kind: "progress", jobId: "a", attempt: 1, progress: 57, step: null, message: null } as const;
+      await live.publish([{ ...late, at: clock.wall() }]);
+      return rows;
+    };
+    const seen = follow(reporter.watch("a"));
+    await clock.advance(0);
+    expect([statuses(seen).at(-1), seen.ended]).toEqual(["completed", true]);
+  });
 });
