@@ -67,7 +67,7 @@ export class LiveFeed {
   stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel?.();
-    this.#send(this.#nextMessages());
+    this.#send(this.#nextMessages(this.#news.size));
     this.#news.clear();
     return this.#sent;
   }
@@ -86,14 +86,14 @@ export class LiveFeed {
   #round(): void {
     this.#nextRoundAt = this.#options.clock.monotonic() + this.#options.intervalMs;
     // What was told last is still on its way: a newer value replaces what would only wait behind it.
-    if (!this.#sending) this.#send(this.#nextMessages());
+    if (!this.#sending) this.#send(this.#nextMessages(maxPerRound));
     this.#cancel = this.#news.size > 0 ? this.#schedule() : null;
   }
 
-  #nextMessages(): readonly LiveMessage[] {
+  #nextMessages(most: number): readonly LiveMessage[] {
     const messages: LiveMessage[] = [];
     for (const [slot, news] of [...this.#news]) {
-      if (messages.length >= maxPerRound) break;
+      if (messages.length >= most) break;
       // Deleted and set, a job goes behind those whose turn did not come.
       this.#news.delete(slot);
       const newest = slot.newest();

@@ -135,6 +135,20 @@ describe("what is told of a job", () => {
     ).toEqual([]);
   });
 
+  test("is the last progress of every job before the reporter closes, of more than a round holds, too", async () => {
+    const { reporter, storage, live } = feeding();
+    const ids = Array.from({ length: 2_500 }, (_, i) => `job ${i}`);
+    withJobs(storage, ...ids);
+    await Promise.all(ids.map((id) => reporter.progress(id, 1)));
+    for (const id of ids) void reporter.progress(id, 2);
+    await reporter.close();
+    const said = live.rounds.flatMap(({ messages }) => messages);
+    const told = new Set(
+      said.flatMap((message) => ("progress" in message && message.progress === 2 ? message.jobId : [])),
+    );
+    expect(told.size).toBe(2_500);
+  });
+
   test("keeps the time of the report when a sign of life is stored", async () => {
     const { reporter, clock, storage, live } = feeding({ options: { heartbeatMs: 10_000 } });
     withJobs(storage, "a");
