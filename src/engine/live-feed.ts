@@ -52,11 +52,11 @@ export class LiveFeed {
 
   /** The storage holds this now. */
   stored(slot: Slot, previous: JobSnapshot, job: JobSnapshot): void {
-    const { told } = this.#news.get(slot) ?? nothing;
     if (isTransition(previous, job)) {
-      if (this.#news.has(slot)) this.#news.set(slot, { told, stored: null });
+      const news = this.#news.get(slot);
+      if (news !== undefined) this.#news.set(slot, { ...news, stored: null });
       this.#send([this.#storedMessage(job)]);
-    } else this.#expect(slot, { told, stored: job });
+    } else this.#expect(slot, { told: null, stored: job });
   }
 
   cancellation(jobId: string, reason: string | null): void {
@@ -68,7 +68,6 @@ export class LiveFeed {
     this.#stopped = true;
     this.#cancel?.();
     this.#send(this.#nextMessages(this.#news.size));
-    this.#news.clear();
     return this.#sent;
   }
 

@@ -94,6 +94,124 @@ describe("what is told of a job", () => {
     expect(clock.monotonic()).toBe(0);
   });
 
+  test("is a new attempt at once, though the job runs on", async () => {
+    const { reporter, clock, storage, live } = feeding();
+    withJobs(storage, "a");
+    const first = await reporter.startJob("a");
+    await first.forceProgress(40);
+    await clock.advance(0);
+    await reporter.startJob("a");
+    await clock.advance(0);
+    expect(live.messagesOf("a").at(-1)).toMatchObject({ kind: "stored", attempt: 2, progress: 0 });
+  });
+
+  test("is the end last: what was stored before it is not told after it", async () => {
+    const { reporter, clock, storage, live } = feeding();
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    await job.forceProgress(40);
+    await clock.advance(0);
+    await job.forceProgress(50);
+    await job.complete();
+    await clock.advance(1_000);
+    expect(live.messagesOf("a").at(-1)).toMatchObject({ kind: "stored", status: "completed" });
+  });
+
+  test("is what was stored, with its rate and texts, though more was reported before its turn came", async () => {
+    const { reporter, clock, storage, live } = feeding();
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    await job.progress(10);
+    await clock.advance(199);
+    await job.forceProgress(20, "mesh", "Part 1");
+    void job.progress(25);
+    await clock.advance(1);
+    const stored = { step: "mesh", message: "Part 1", rate: expect.any(Number) };
+    expect(live.messagesOf("a").at(-1)).toMatchObject({ kind: "stored", progress: 25, at: clock.wall(), ...stored });
+  });
+
+  test("keeps no process alive while it waits for its turn", async () => {
+    const { reporter, clock, storage } = feeding({ options: { heartbeatMs: false } });
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    await job.forceProgress(10);
+    await clock.advance(0);
+    await job.forceProgress(20);
+    expect(clock.pendingTimers().filter(({ at }) => at === 200)).toEqual([{ at: 200, holdsProcess: false }]);
+  });
+
+  test("is nothing after the reporter has closed, though a write lands late", async () => {
+    const { reporter, clock, storage, live } = feeding({ options: { closeTimeoutMs: 1_000, heartbeatMs: false } });
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    const landing = Promise.withResolvers<void>();
+    const commit = storage.commit.bind(storage);
+    storage.commit = async (...writes) => {
+      await landing.promise;
+      return commit(...writes);
+    };
+    void job.forceProgress(10);
+    const closing = reporter.close();
+    await clock.advance(1_000);
+    await closing;
+    const told = live.rounds.length;
+    landing.resolve();
+    await clock.advance(1_000);
+    expect(storage.job("a")?.progress).toBe(10);
+    expect([live.rounds.length - told, clock.pendingTimers()]).toEqual([0, []]);
+  });
+
+  test.each<[string, [string, string]]>([
+    ["step", ["solve", "Part 1"]],
+    ["message", ["mesh", "Part 2"]],
+  ])("is another %s, though the percent stands still", async (_, [step, message]) => {
+    const { reporter, clock, storage, live } = feeding();
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    await job.progress(10);
+    void job.progress(20, "mesh", "Part 1");
+    await clock.advance(400);
+    void job.progress(20, step, message);
+    await clock.advance(200);
+    expect(live.messagesOf("a").at(-1)).toMatchObject({ kind: "progress", progress: 20, step, message });
+  });
+
+  test("is no progress of a job that was never read", async () => {
+    const { reporter, clock, storage, live } = feeding();
+    storage.outage = "STORAGE_UNAVAILABLE";
+    void reporter.progress("a", 10);
+    await clock.advance(1_000);
+    expect(live.rounds).toEqual([]);
+  });
+
+  test("is no progress while it is not known which attempt it belongs to", async () => {
+    const { reporter, clock, storage, live } = feeding({ options: { heartbeatMs: false } });
+    withJobs(storage, "a");
+    await reporter.startJob("a");
+    await clock.advance(200);
+    storage.outage = "STORAGE_UNAVAILABLE";
+    void reporter.startJob("a");
+    void reporter.progress("a", 30);
+    await clock.advance(1_000);
+    expect(percentsOf(live, "a")).toEqual([0]);
+    storage.outage = null;
+    await clock.advance(4_000);
+    expect(live.messagesOf("a").at(-1)).toMatchObject({ attempt: 2, progress: 30 });
+  });
+
+  test("is what is stored where that is ahead of what waits to be written", async () => {
+    const { reporter, clock, storage, throttle, live } = feeding();
+    withJobs(storage, "a");
+    const other = engineOn({ clock, storage, throttle }).reporter;
+    await reporter.progress("a", 10);
+    void reporter.progress("a", 50);
+    await clock.advance(400);
+    await other.forceProgress("a", 60);
+    await reporter.requestCancel("a", "No longer needed");
+    await clock.advance(200);
+    expect(percentsOf(live, "a")).toEqual([10, 50, null, 60]);
+  });
+
   test("goes on while the storage is away", async () => {
     const { reporter, clock, storage, live } = feeding();
     withJobs(storage, "a");
@@ -213,6 +331,24 @@ test("3,000 jobs share rounds of at most 2,000 messages, in turn", async () => {
   for (const { jobId } of rounds.flat()) counts.set(jobId, (counts.get(jobId) ?? 0) + 1);
   expect([counts.size, Math.min(...counts.values()), Math.max(...counts.values())]).toEqual([3_000, 2, 2]);
 }, 60_000);
+
+test("what changes while a message is on its way waits for it", async () => {
+  const { reporter, clock, storage, live } = feeding();
+  withJobs(storage, "a");
+  const held = Promise.withResolvers<void>();
+  const publish = live.publish.bind(live);
+  live.publish = async (messages) => {
+    await publish(messages);
+    await held.promise;
+  };
+  const job = await reporter.startJob("a");
+  await job.complete();
+  await clock.advance(1_000);
+  expect(live.rounds.length).toBe(1);
+  held.resolve();
+  await clock.advance(0);
+  expect(live.messagesOf("a")).toMatchObject([{ status: "running" }, { status: "completed" }]);
+});
 
 test("what waits behind a slow server is replaced by what is newer", async () => {
   const { reporter, clock, storage, live } = feeding();

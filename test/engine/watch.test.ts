@@ -343,6 +343,43 @@ describe("what many watchers cost", () => {
   });
 });
 
+describe("when one job is watched no more", () => {
+  test("another that is still watched is polled on, and seen to be wanted cancelled", async () => {
+    const { clock, live, storage, worker, reporter } = stage({ heartbeatMs: false }, "process");
+    withJobs(storage, "a", "b");
+    await worker.startJob("b");
+    const seen = follow(reporter.watch("b"));
+    for await (const _ of reporter.watch("a")) break;
+    live.deaf = true;
+    storage.put("b", { progress: 40 });
+    await clock.advance(1_000);
+    expect(percents(seen)).toEqual([0, 40]);
+    live.deaf = false;
+    live.reach = "shared";
+    await worker.requestCancel("b");
+    await clock.advance(0);
+    expect(seen.views.at(-1)?.cancel_requested).toBe(true);
+  });
+
+  test("it can be watched again, is polled, and seen to be wanted cancelled", async () => {
+    const { clock, live, storage, worker, reporter } = stage({ heartbeatMs: false }, "process");
+    withJobs(storage, "a");
+    await worker.startJob("a");
+    for await (const _ of reporter.watch("a")) break;
+    const seen = follow(reporter.watch("a"));
+    await clock.advance(0);
+    live.deaf = true;
+    storage.put("a", { progress: 40 });
+    await clock.advance(1_000);
+    expect(percents(seen)).toEqual([0, 40]);
+    live.deaf = false;
+    live.reach = "shared";
+    await worker.requestCancel("a");
+    await clock.advance(0);
+    expect(seen.views.at(-1)?.cancel_requested).toBe(true);
+  });
+});
+
 describe("an end to watching leaves nothing behind", () => {
   async function expectNothingLeft(end: (at: ReturnType<typeof stage>) => Promise<void>) {
     const at = stage();
@@ -372,6 +409,17 @@ describe("an end to watching leaves nothing behind", () => {
       controller.abort();
       await clock.advance(0);
       expect([seen.views.length, seen.ended]).toEqual([1, true]);
+    }));
+
+  test("by a signal, which takes back what was not read yet", () =>
+    expectNothingLeft(async ({ clock, storage, reporter }) => {
+      const controller = new AbortController();
+      const views = reporter.watch("a", { signal: controller.signal });
+      await views.next();
+      storage.put("a", { status: "queued" });
+      await clock.advance(12_000);
+      controller.abort();
+      expect(await views.next()).toEqual({ done: true, value: undefined });
     }));
 
   test("by a signal that had fired before", () =>
@@ -526,10 +574,33 @@ describe("news that may have been missed", () => {
     await clock.advance(0);
     live.deaf = true;
     await job.forceProgress(42);
+    await clock.advance(1_000);
     live.deaf = false;
     live.gap();
     await clock.advance(0);
     expect(percents(seen)).toEqual([0, 42]);
+  });
+
+  test("while a job is read is read after it, not beside it", async () => {
+    const { clock, live, storage, reporter } = stage();
+    withJobs(storage, "a");
+    follow(reporter.watch("a"));
+    await clock.advance(0);
+    const [before, held] = [storage.loads.length, Promise.withResolvers<void>()];
+    const load = storage.load.bind(storage);
+    storage.load = async (ids) => {
+      const rows = await load(ids);
+      await held.promise;
+      return rows;
+    };
+    live.gap();
+    await clock.advance(0);
+    live.gap();
+    await clock.advance(0);
+    expect(storage.loads.length - before).toBe(1);
+    held.resolve();
+    await clock.advance(0);
+    expect(storage.loads.length - before).toBe(2);
   });
 
   test("because it came while the job was read first, is read", async () => {
