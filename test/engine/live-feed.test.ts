@@ -140,6 +140,17 @@ describe("what is told of a job", () => {
     expect(clock.pendingTimers().filter(({ at }) => at === 200)).toEqual([{ at: 200, holdsProcess: false }]);
   });
 
+  test("leaves no timer when the reporter closes", async () => {
+    const { reporter, clock, storage } = feeding({ options: { heartbeatMs: false } });
+    withJobs(storage, "a");
+    const job = await reporter.startJob("a");
+    await job.forceProgress(10);
+    await clock.advance(0);
+    await job.forceProgress(20);
+    await reporter.close();
+    expect(clock.pendingTimers()).toEqual([]);
+  });
+
   test("is nothing after the reporter has closed, though a write lands late", async () => {
     const { reporter, clock, storage, live } = feeding({ options: { closeTimeoutMs: 1_000, heartbeatMs: false } });
     withJobs(storage, "a");

@@ -328,6 +328,26 @@ describe("what many watchers cost", () => {
     expect(storage.loads.length - loads).toBe(reads);
   });
 
+  test("a job that stays silent is read every 10 s, and keeps the process that watches it alive", async () => {
+    const { clock, storage, reporter } = stage();
+    withJobs(storage, "a");
+    follow(reporter.watch("a"));
+    await clock.advance(0);
+    const loads = storage.loads.length;
+    await clock.advance(35_000);
+    expect(storage.loads.length - loads).toBe(3);
+    expect(clock.holdsProcess()).toBe(true);
+  });
+
+  test("1,200 jobs that are to be read are read in queries of 500 at most", async () => {
+    const { clock, storage, reporter } = stage();
+    const ids = Array.from({ length: 1_200 }, (_, i) => `job ${i}`);
+    withJobs(storage, ...ids);
+    for (const id of ids) follow(reporter.watch(id));
+    await clock.advance(0);
+    expect(storage.loads.map(({ length }) => length)).toEqual([500, 500, 200]);
+  });
+
   test("a job that is silent for 10 s is read, though its news is shared", async () => {
     const { clock, live, storage, worker, reporter } = stage();
     withJobs(storage, "a");
