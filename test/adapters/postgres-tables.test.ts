@@ -167,6 +167,25 @@ describe("columns of other types", () => {
     },
   );
 
+  test.each([
+    ["real", 1e5, 1e5],
+    ["double precision", 1e-6, 1e-6],
+    ["numeric", 12_345.678, 12_345.678],
+    ["numeric(5,2)", 12_345.678, 999.99],
+    ["numeric(5,2)", 12.345, 12.35],
+    ["numeric(3)", 12_345.678, 999],
+  ])("a rate of type %s is never the reason that progress is refused", async (type, given, kept) => {
+    await database.reset(
+      `${minimalSql()}; alter table tasks add pace ${type}; insert into tasks values (1, 'pending', 0, 0)`,
+    );
+    const table = { ...minimal, columns: { ...minimal.columns, rate: "pace" } };
+    const storage = postgresStorage(database.pool, { table, outbox: false });
+    await storage.commit([write(await stored(storage, "1"), runningAt(5), { rate: given })]);
+    expect(await stored(storage, "1")).toMatchObject({ progress: 5, rate: kept });
+    await storage.commit([write(await stored(storage, "1"), runningAt(6), { rate: null })]);
+    expect(await stored(storage, "1")).toMatchObject({ progress: 6, rate: null });
+  });
+
   test("json instead of jsonb is merged the same, and metrics that are no object are replaced", async () => {
     await database.reset(`${legacyTableSql.replaceAll("jsonb", "json")};
       insert into jobs (metrics) values ('["not", "an object"]'), ('{"theirs": 1}')`);

@@ -23,7 +23,7 @@ export function jobFields(table: JobTable, shape: TableShape): readonly JobField
   return [
     ...field(shape.step, (patch) => patch.step),
     ...field(shape.message, (patch) => patch.message),
-    ...field(shape.rate, (patch) => (typeof patch.rate === "number" ? String(patch.rate) : patch.rate)),
+    ...field(shape.rate, (patch) => (typeof patch.rate === "number" ? String(patch.rate) : patch.rate), capped),
     ...field(shape.metrics, (patch) => json(metricsPatch(columns, patch)), merge),
     ...field(shape.output, (patch) => json(patch.output)),
     ...field(shape.errorCode, (patch) => patch.errorCode),
@@ -85,6 +85,13 @@ function cast(column: ShapeColumn): JobField["assign"] {
   return ["text", "varchar", "bpchar"].includes(column.type)
     ? (text) => text
     : (text) => sql`${text}::${column.castTo}`;
+}
+
+/** An estimate is no reason to refuse the progress it comes with. */
+function capped(column: ShapeColumn): JobField["assign"] {
+  const { greatest, castTo } = column;
+  if (greatest === null) return cast(column);
+  return (text) => sql`case when ${text}::numeric > ${greatest} then ${greatest} else ${text}::numeric end::${castTo}`;
 }
 
 /** Keys of other writers stay. What is stored but no object is replaced: merging into an array would append to it. */

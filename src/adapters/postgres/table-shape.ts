@@ -10,6 +10,8 @@ export interface ShapeColumn {
   readonly type: string;
   /** The type to cast text to, as SQL. */
   readonly castTo: RawBuilder<unknown>;
+  /** The greatest number that a numeric of limited precision holds, as SQL; null for any other type. */
+  readonly greatest: RawBuilder<unknown> | null;
   readonly labels: readonly string[] | null;
 }
 
@@ -90,7 +92,14 @@ function shapeColumn(table: string, role: Role, column: CatalogColumn): ShapeCol
       `${role} needs ${expected}`,
     );
   }
-  return { name: sql.id(column.name), type: column.type, castTo: castType(column), labels: column.labels };
+  const { name, type, labels } = column;
+  return { name: sql.id(name), type, castTo: castType(column), greatest: greatestNumber(column), labels };
+}
+
+function greatestNumber({ fullType }: CatalogColumn): RawBuilder<unknown> | null {
+  const [, precision, scale] = /^numeric\((\d+),(\d+)\)$/.exec(fullType)?.map(Number) ?? [];
+  if (precision === undefined || scale === undefined) return null;
+  return sql.raw(`${"9".repeat(Math.max(0, precision - scale))}.${"9".repeat(scale)}`);
 }
 
 function castType(column: CatalogColumn): RawBuilder<unknown> {
