@@ -94,7 +94,7 @@ function decideStart(previous: JobSnapshot, change: StartChange, at: number, rul
       ...leavingTerminal(previous),
       ...(resumesAttempt ? {} : noResult),
       ...firstStart(previous, "running", at),
-      ...(keeps ? {} : { step: null, message: null, rate: null, progressAt: at }),
+      ...(keeps ? paceAnew : { step: null, message: null, rate: null, progressAt: at }),
       ...text("message", change.message, rules.limits.messageLength),
       updatedAt: at,
     },
@@ -125,6 +125,7 @@ function decideStatus(stored: JobSnapshot, change: StatusChange, command: Comman
       ...(unwritten === null ? {} : patchOf(unwritten, rules.limits)),
       ...detailsOf(change, rules.limits),
       ...(writesProgress ? { progressAt: command.at } : {}),
+      ...(status === "running" ? paceWhileRunning(stored, writesProgress ? progress : null, command.at) : {}),
       ...(isTerminal(status) ? { finishedAt: command.at } : {}),
       updatedAt: command.at,
     },
@@ -166,9 +167,23 @@ function silently({ status, progress, attempt }: JobSnapshot, set: JobPatch): De
   return { kind: "write", next: { status, progress, attempt }, set, emits: false, completes: true };
 }
 
+/** Of a job that goes on after a pause: the time since its progress was written says nothing of its pace. */
+const paceAnew = { rate: 0 } as const;
+
 function rateAfter(previous: JobSnapshot, progress: number, at: number): number | null {
-  if (previous.status !== "running" || previous.progressAt === null) return null;
-  return nextRate(previous.rate, { percent: previous.progress, at: previous.progressAt }, { percent: progress, at });
+  if (previous.status !== "running" || previous.progressAt === null || previous.rate === paceAnew.rate) return null;
+  const from = { percent: previous.progress, at: firstMoveFrom(previous) ?? previous.progressAt };
+  return nextRate(previous.rate, from, { percent: progress, at });
+}
+
+/** What a first attempt took until it first moved, however often it was written at 0 %; null where that is not known. */
+function firstMoveFrom({ attempt, progress, rate, startedAt }: JobSnapshot): number | null {
+  return attempt <= 1 && progress === 0 && rate === null ? startedAt : null;
+}
+
+function paceWhileRunning(stored: JobSnapshot, written: number | null, at: number): Pick<JobPatch, "rate"> {
+  if (stored.status !== "running") return paceAnew;
+  return written === null ? {} : { rate: rateAfter(stored, written, at) };
 }
 
 /** 0 % on pending queues the job where the mapping knows "queued"; more than 0 % runs it. Completion is explicit. */

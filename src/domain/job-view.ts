@@ -59,9 +59,9 @@ export function jobView(job: JobSnapshot, idType: JobIdType, now: number): JobVi
 }
 
 function estimates(job: JobSnapshot, now: number): Pick<JobView, "rate" | "eta"> {
-  if (job.status !== "running" || job.rate === null || job.rate <= 0 || job.progressAt === null) return {};
+  if (job.status !== "running" || job.rate === null || job.progressAt === null) return {};
   const left = secondsLeft(job.rate, { percent: job.progress, at: job.progressAt }, now);
-  return left === null ? {} : { rate: Math.round(job.rate * 1_000) / 1_000, eta: Math.ceil(left) };
+  return left === null ? {} : { rate: Number(job.rate.toPrecision(4)), eta: Math.ceil(left) };
 }
 
 // The old service answered whole seconds ("2024-01-20T10:30:00Z"); events carry milliseconds.

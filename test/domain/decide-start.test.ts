@@ -56,7 +56,7 @@ describe("a start", () => {
     expect(decide(job(), command(start({ attempt: 2 })), rules)).toEqual({
       kind: "write",
       next: { status: "running", progress: 30, attempt: 2 },
-      set: { updatedAt: at },
+      set: { rate: 0, updatedAt: at },
       emits: false,
       completes: true,
     });

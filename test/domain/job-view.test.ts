@@ -53,4 +53,26 @@ describe("the read model", () => {
     const view = jobView(job({ id: "9007199254740993", cancelRequested: true }), "bigint", at);
     expect(view).toMatchObject({ id: "9007199254740993", cancel_requested: true });
   });
+
+  test("tells the rate of a job that takes days as it is, with the seconds that it leaves", () => {
+    const slow = job({ progress: 50, rate: 100 / 259_200, progressAt: at });
+    expect(jobView(slow, "bigint", at)).toMatchObject({ rate: 0.0003858, eta: 129_600 });
+  });
+
+  test.each([
+    ["does not run", { status: "queued" as const }],
+    ["has no rate", { rate: null }],
+    ["was resumed and has not moved", { rate: 0 }],
+    ["keeps no time of its progress", { progressAt: null }],
+    ["should have ended before now", { progressAt: at - 100_000 }],
+  ])("tells neither rate nor seconds left of a job that %s", (_, differences) => {
+    const view = jobView(job({ progress: 50, rate: 1, progressAt: at, ...differences }), "bigint", at);
+    expect(view).not.toHaveProperty("rate");
+    expect(view).not.toHaveProperty("eta");
+  });
+
+  test("rounds the seconds left up", () => {
+    const nearly = job({ progress: 99, rate: 3, progressAt: at });
+    expect(jobView(nearly, "bigint", at).eta).toBe(1);
+  });
 });
