@@ -7,6 +7,7 @@ export class AttemptSignal {
   #reason: WorkerProgressError | null = null;
   #wish: string | null = null;
   #ended = false;
+  #lost = false;
 
   constructor(attempt: number) {
     this.attempt = attempt;
@@ -23,7 +24,7 @@ export class AttemptSignal {
     return this.#reason;
   }
 
-  /** What was said when somebody wanted the job cancelled; null where nothing was, or it is not known. */
+  /** What was last said when somebody wanted the job cancelled; null where nothing was, or it is not known. */
   get wish(): string | null {
     return this.#wish;
   }
@@ -31,8 +32,14 @@ export class AttemptSignal {
   abort(reason: WorkerProgressError, wish: string | null = null): void {
     if (this.#ended) return;
     this.#reason ??= reason;
-    this.#wish ??= wish;
+    this.#wish = wish ?? this.#wish;
+    this.#lost ||= reason.code !== "JOB_CANCELLED";
     this.#controller?.abort(this.#reason);
+  }
+
+  /** Whether the job is still its worker's: one that was asked to cancel may go on, and ends the job itself. */
+  get atWork(): boolean {
+    return !this.#ended && !this.#lost;
   }
 
   get ended(): boolean {

@@ -40,7 +40,7 @@ export class Heartbeat {
 }
 
 function isRunningHere({ signal, attempt, known }: Slot): boolean {
-  const isOurs = signal !== null && !signal.ended && signal.reason === null && signal.attempt === attempt;
+  const isOurs = signal?.atWork === true && signal.attempt === attempt;
   // A job that its worker has put back into the queue waits for another.
   return isOurs && known?.status !== "pending" && known?.status !== "queued";
 }

@@ -125,6 +125,33 @@ describe("no sign of life is written", () => {
   });
 });
 
+describe("a worker that was asked to cancel", () => {
+  test("gives its signs of life until it ends the job, as long as that takes it", async () => {
+    const { clock, storage, worker, other } = stage({ heartbeatMs: 30_000 });
+    const job = await worker.startJob("a");
+    await other.requestCancel("a");
+    await clock.advance(600_000);
+    expect(job.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
+    expect(clock.wall() - (storage.job("a").updatedAt as number)).toBeLessThanOrEqual(30_000);
+    await job.cancel();
+    const writes = storage.writesOf("a").length;
+    await clock.advance(600_000);
+    expect(storage.writesOf("a").length).toBe(writes);
+  });
+
+  test("gives none any more once it is fenced off", async () => {
+    const { clock, storage, worker, other } = stage({ heartbeatMs: 30_000 });
+    await worker.startJob("a");
+    await other.requestCancel("a");
+    const next = await other.startJob("a");
+    await next.complete();
+    await clock.advance(30_000);
+    const loads = storage.loads.length;
+    await clock.advance(600_000);
+    expect(storage.loads.length).toBe(loads);
+  });
+});
+
 test("a worker that reports nothing and hears nothing learns of a request to cancel from its sign of life", async () => {
   const { clock, live, worker, other } = stage({ heartbeatMs: 30_000 });
   live.deaf = true;
