@@ -29,13 +29,10 @@ export class Cancellations {
     void this.#subscription?.then((unsubscribe) => unsubscribe?.());
   }
 
+  // A job may be here twice: by its canonical id, as others name it, and as its worker spells it.
   #abort({ jobId, reason }: LiveCancellation): void {
-    const slot = this.#slots.get(jobId) ?? this.#otherSpelling(jobId);
-    slot?.signal?.abort(cancelled(slot.key), reason);
-  }
-
-  #otherSpelling(jobId: string) {
-    for (const slot of this.#slots.values()) if (slot.id === jobId) return slot;
-    return undefined;
+    for (const { key, id, signal } of this.#slots.values()) {
+      if (key === jobId || id === jobId) signal?.abort(cancelled(key), reason);
+    }
   }
 }

@@ -61,6 +61,10 @@ const maxConflicts = 50;
 // Another process may have written the same version in the same millisecond.
 const storedTexts = ["step", "message", "errorCode", "errorMessage"] as const;
 
+// A start answers what the attempt before left, which known state does not hold in full; a wish to cancel writes back when the
+// worker was last heard of, which a sign of life renews without another version.
+const needsAll: ReadonlySet<Command["change"]["kind"]> = new Set(["start", "requestCancel"]);
+
 export function commitTask(slot: Slot, command: Command): CommitTask {
   return {
     slot,
@@ -149,8 +153,7 @@ export class Committer {
       if (canonical.ok) slot.id = canonical.id;
       else refuse(task, "INVALID_ARGUMENT", canonical.problem);
     }
-    // A start answers what the attempt before left, which known state does not hold in full.
-    const knows = transaction === undefined && !task.ambiguous && task.command.change.kind !== "start";
+    const knows = transaction === undefined && !task.ambiguous && !needsAll.has(task.command.change.kind);
     task.job = knows ? slot.known : null;
     task.fresh = false;
     task.underway = null;

@@ -122,6 +122,42 @@ describe("a request to cancel", () => {
     expect(storage.job("a")).toMatchObject({ status: "running", progress: 44, cancelRequested: true });
   });
 
+  test("made again leaves the worker's last sign of life, of which the process that asks knows nothing", async () => {
+    const { clock, storage, worker, other } = stage();
+    withJobs(storage, "a");
+    await worker.startJob("a");
+    await other.requestCancel("a");
+    await clock.advance(5 * 60_000);
+    const heardAt = storage.job("a").updatedAt;
+    await other.requestCancel("a", "Please");
+    expect(storage.job("a")).toMatchObject({ updatedAt: heardAt, message: "Please" });
+    expect(clock.wall() - (heardAt as number)).toBeLessThanOrEqual(30_000);
+  });
+
+  test("has the reason that was given last", async () => {
+    const { clock, storage, worker, other } = stage();
+    withJobs(storage, "a");
+    const job = await worker.startJob("a");
+    await other.requestCancel("a", "Too slow");
+    await other.requestCancel("a", "Too dear");
+    await other.requestCancel("a");
+    await clock.advance(0);
+    expect(storage.job("a").message).toBe("Too dear");
+    await job.cancel();
+    expect(storage.job("a").message).toBe("Too dear");
+  });
+
+  test("fires the signal of a worker that writes its id in another way than who asks in the same process", async () => {
+    const { clock, storage, worker } = stage();
+    const id = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+    storage.traits = { ...storage.traits, idType: "uuid" };
+    withJobs(storage, id);
+    const job = await worker.startJob(id.toUpperCase());
+    await worker.requestCancel(id);
+    await clock.advance(0);
+    expect(job.signal.reason).toMatchObject({ code: "JOB_CANCELLED", jobId: id.toUpperCase() });
+  });
+
   test("is refused for a job that is over or not there", async () => {
     const { storage, other } = stage();
     storage.put("a", { status: "completed", progress: 100 });
