@@ -19,7 +19,9 @@ function subRange(sink: ProgressSink, from: number, to: number): ProgressSink {
   const within = (percent: number): number => {
     const checked = checkPercent(percent);
     // What is no percent goes through as it is, to be rejected with its own name.
-    return checked.ok ? from + (checked.percent * (to - from)) / 100 : percent;
+    if (!checked.ok) return percent;
+    // Not a rounding error beyond its end or short of it: the range that begins there would fall behind this one.
+    return checked.percent === 100 ? to : Math.min(to, from + (checked.percent * (to - from)) / 100);
   };
   return {
     progress: (percent, step, message, metrics) => sink.progress(within(percent), step, message, metrics),

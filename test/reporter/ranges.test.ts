@@ -43,6 +43,22 @@ describe("a range of a job", () => {
     expect(percents).toEqual([20, 60]);
   });
 
+  test("ends exactly where the next one begins", () => {
+    const bounds = fc.tuple(fc.double({ min: 0, max: 100, noNaN: true }), fc.double({ min: 0, max: 100, noNaN: true }));
+    fc.assert(
+      fc.property(bounds, fc.double({ min: 0, max: 100, noNaN: true }), ([a, b], percent) => {
+        const { sink, percents } = recording();
+        const [from, to] = [Math.min(a, b), Math.max(a, b)];
+        const range = sink.range(from, to);
+        for (const each of [0, percent, 100]) void range.progress(each);
+        void sink.range(to, 100).progress(0);
+        expect([percents[0], percents[2], percents[3]]).toEqual([from, to, to]);
+        expect(percents[1]).toBeLessThanOrEqual(to);
+      }),
+      { examples: [[[0.6, 1.7], 99.99999999999999]] },
+    );
+  });
+
   test("hands on what is no percent, to be rejected under its own name", async () => {
     const { reporter, storage } = engineOn();
     withJobs(storage, "a");
