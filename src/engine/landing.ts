@@ -194,7 +194,10 @@ function begin(slot: Slot, attempt: number): void {
       ),
     );
   }
-  if (slot.signal?.attempt !== attempt || slot.signal.ended) slot.signal = new AttemptSignal(attempt);
+  // What has fired for the attempt before a pause may have been taken back: what stands is told with the start.
+  if (slot.signal?.attempt !== attempt || slot.signal.ended || slot.signal.reason !== null) {
+    slot.signal = new AttemptSignal(attempt);
+  }
   slot.attempt = attempt;
 }
 

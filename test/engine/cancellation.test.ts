@@ -231,3 +231,42 @@ describe("the worker", () => {
     });
   });
 });
+
+describe("the signal of an attempt that goes on in the same process", () => {
+  /** A worker whose job somebody else ended and put back into the queue, which hands it out under its number again. */
+  async function redelivered() {
+    const parts = stage();
+    const { clock, storage, worker, other } = parts;
+    withJobs(storage, "a");
+    const first = await worker.startJob("a", undefined, { attempt: 1 });
+    await other.cancelJob("a");
+    await first.progress(10);
+    await clock.advance(2_000);
+    expect(first.signal.reason).toMatchObject({ code: "JOB_FINISHED" });
+    await other.updateStatus("a", "pending");
+    return { ...parts, first, again: await worker.startJob("a", undefined, { attempt: 1 }) };
+  }
+
+  test("has not fired for what was taken back", async () => {
+    const { storage, first, again } = await redelivered();
+    expect([first.signal.aborted, again.signal.aborted]).toEqual([true, false]);
+    await again.complete();
+    expect(storage.job("a").status).toBe("completed");
+  });
+
+  test("fires when it is to be cancelled", async () => {
+    const { clock, other, again } = await redelivered();
+    await other.requestCancel("a");
+    await clock.advance(0);
+    expect(again.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
+  });
+
+  test("has fired where the wish to cancel stands", async () => {
+    const { storage, worker, other } = stage();
+    withJobs(storage, "a");
+    await worker.startJob("a", undefined, { attempt: 1 });
+    await other.requestCancel("a");
+    const again = await worker.startJob("a", undefined, { attempt: 1 });
+    expect(again.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
+  });
+});
