@@ -56,6 +56,7 @@ const lostJob: ReadonlySet<string> = new Set([
   "STALE_ATTEMPT",
   "JOB_FINISHED",
   "STORAGE_UNAVAILABLE",
+  "CONFLICT",
   "REPORTER_CLOSED",
 ]);
 

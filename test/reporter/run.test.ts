@@ -148,4 +148,57 @@ describe("run", () => {
     await clock.advance(15_000);
     expect(job().status).toBe("running");
   });
+
+  test("does not call a job failed whose completion lost to other writers each time", async () => {
+    const { reporter, storage, clock, job } = withJob();
+    const running = watch(
+      reporter.run("a", async (handle) => {
+        await handle.progress(10);
+        let percent = 10;
+        storage.beforeCommit = (writes) => {
+          if (writes[0]?.next.status === "completed") storage.put("a", { progress: ++percent });
+        };
+      }),
+    );
+    await clock.advance(1_000);
+    expect(running.error).toMatchObject({ code: "CONFLICT" });
+    expect(job().status).toBe("running");
+  });
+
+  test("completes the job when its work takes no notice of the signal, or lets the error go", async () => {
+    const { reporter, storage, job } = withJob();
+    const result = await reporter.run("a", async (handle) => {
+      storage.put("a", { cancelRequested: true });
+      await handle.progress(30);
+      expect(handle.throwIfCancelled).toThrow();
+      return "all the same";
+    });
+    expect(result).toBe("all the same");
+    expect(job()).toMatchObject({ status: "completed", cancelRequested: true, output: "all the same" });
+  });
+
+  test("fails the job when its work threw before it heard of the request", async () => {
+    const { reporter, storage, job } = withJob();
+    const running = reporter.run("a", () => {
+      storage.put("a", { cancelRequested: true });
+      throw new Error("broken");
+    });
+    await expect(running).rejects.toThrow("broken");
+    expect(job()).toMatchObject({ status: "failed", errorMessage: "broken", cancelRequested: true });
+  });
+
+  test.each([
+    ["the signal's reason", (signal: AbortSignal) => signal.reason],
+    ["what Node's functions throw", () => new DOMException("This operation was aborted", "AbortError")],
+    ["an error that the reason caused", (signal: AbortSignal) => new Error("stopped", { cause: signal.reason })],
+  ])("takes %s for no reason of its own", async (_, errorOf) => {
+    const { reporter, storage, job } = withJob();
+    const running = reporter.run("a", async ({ progress, signal }) => {
+      storage.put("a", { cancelRequested: true });
+      await progress(30, "mesh", "Frame 30");
+      throw errorOf(signal);
+    });
+    await expect(running).rejects.toThrow();
+    expect(job()).toMatchObject({ status: "cancelled", message: "Frame 30" });
+  });
 });
