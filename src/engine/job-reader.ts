@@ -54,8 +54,14 @@ export class JobReader {
     const { clock, resolve } = this.#options;
     const { idType } = await this.traits();
     const view = jobView(job, idType, clock.wall());
-    const { artefacts = view.artefacts, queue_position = view.queue_position } = await resolve(view);
+    // No more than these two, whatever a resolver answers: the rest is what is stored.
+    const { artefacts = view.artefacts, queue_position = view.queue_position } = (await resolve(view)) ?? {};
     return { ...view, artefacts, queue_position };
+  }
+
+  /** Running jobs of which nothing was heard since, as stored, longest silent first. */
+  silent(silentSince: number, limit: number): Promise<readonly JobSnapshot[]> {
+    return this.#bounded(this.#options.storage.findSilent(silentSince, limit));
   }
 
   /** The read model of each job, in the order asked for; null where there is none. */

@@ -65,6 +65,17 @@ export function keyOf(jobId: JobId): string {
   throw new WorkerProgressError("INVALID_ARGUMENT", `Cannot tell which job is meant: ${problem}, got ${shown(jobId)}`);
 }
 
+/** Refuses what is no list of ids; a text would pass for one of its characters. @throws {INVALID_ARGUMENT} */
+export function checkIds(jobIds: readonly JobId[]): void {
+  if (!Array.isArray(jobIds)) {
+    throw new WorkerProgressError(
+      "INVALID_ARGUMENT",
+      `Cannot tell which jobs are meant: an array of ids is needed, got ${shown(jobIds)}`,
+    );
+  }
+  for (const jobId of jobIds) keyOf(jobId);
+}
+
 function checker(change: Change, jobId: JobId): (holds: boolean, problem: string) => void {
   return (holds, problem) => {
     if (holds) return;

@@ -13,7 +13,7 @@ import type { WatchHub } from "../engine/watch-hub.js";
 import type { Clock } from "../ports/clock.js";
 import type { Log } from "../ports/log.js";
 import type { StorageAdapter } from "../ports/storage.js";
-import { cancelRequest, keyOf, startChange, statusChange } from "./changes.js";
+import { cancelRequest, checkIds, keyOf, startChange, statusChange } from "./changes.js";
 import type { JobHandle, TransactionOption } from "./job-handle.js";
 import type { Health, JobToCreate, ProgressReporter, StatusDetails } from "./progress-reporter.js";
 import { runJob } from "./run-job.js";
@@ -146,7 +146,7 @@ function named(jobId: JobId, report: (key: string) => Promise<ProgressResult>): 
 }
 
 async function readJobs({ reader }: ReporterParts, jobIds: readonly JobId[]): Promise<readonly (JobView | null)[]> {
-  for (const jobId of jobIds) keyOf(jobId);
+  checkIds(jobIds);
   return reader.read(jobIds);
 }
 

@@ -4,13 +4,11 @@ import type { JobView } from "../domain/job-view.js";
 import type { JobReader } from "../engine/job-reader.js";
 import type { ProgressEngine } from "../engine/progress-engine.js";
 import type { Clock } from "../ports/clock.js";
-import type { StorageAdapter } from "../ports/storage.js";
 import type { StalledOptions } from "./progress-reporter.js";
 
 interface Parts {
   readonly engine: ProgressEngine;
   readonly reader: JobReader;
-  readonly storage: StorageAdapter;
   readonly clock: Clock;
 }
 
@@ -40,18 +38,19 @@ async function expire({ engine }: Parts, { id }: JobSnapshot, silentSince: numbe
 
 const spared: ReadonlySet<string> = new Set(["JOB_NOT_STALLED", "JOB_NOT_FOUND"]);
 
-async function silentJobs({ storage }: Parts, silentSince: number, { limit = 100 }: StalledOptions) {
+async function silentJobs({ reader }: Parts, silentSince: number, { limit = 100 }: StalledOptions) {
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > 1_000) {
     throw new WorkerProgressError(
       "INVALID_ARGUMENT",
       `Cannot find stalled jobs: limit must be 1 to 1000, got ${limit}`,
     );
   }
-  return storage.findSilent(silentSince, limit);
+  return reader.silent(silentSince, limit);
 }
 
-function silentSinceOf({ clock }: Parts, { olderThanMs }: StalledOptions): number {
+function silentSinceOf({ clock }: Parts, options: StalledOptions | null | undefined): number {
+  const olderThanMs = options?.olderThanMs ?? Number.NaN;
   if (Number.isFinite(olderThanMs) && olderThanMs >= 1) return Math.floor(clock.wall() - olderThanMs);
-  const problem = `olderThanMs must be 1 or more milliseconds, got ${olderThanMs}`;
+  const problem = `olderThanMs must be 1 or more milliseconds, got ${options?.olderThanMs}`;
   throw new WorkerProgressError("INVALID_ARGUMENT", `Cannot find stalled jobs: ${problem}`);
 }

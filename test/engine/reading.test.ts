@@ -173,3 +173,67 @@ test("getJobs answers in the order asked for, null for what is missing, the same
   expect(views.map((view) => view?.id ?? null)).toEqual(["b", null, "a", "b"]);
   expect(storage.loads.slice(before)).toEqual([["b", "nobody", "a"]]);
 });
+
+describe("getJobs", () => {
+  test.each([["42"], [42], [undefined], [null], [new Set(["a"])], [{ length: 1 }]])(
+    "refuses %j, which is no list: it would answer for other jobs than were meant",
+    async (ids) => {
+      const { storage, reader } = twoProcesses();
+      withJobs(storage, "4", "2");
+      await expect(reader.getJobs(ids as never)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+      expect(storage.loads).toEqual([]);
+    },
+  );
+
+  test("answers nothing for no ids", async () => {
+    expect(await twoProcesses().reader.getJobs([])).toEqual([]);
+  });
+
+  test("tells jobs apart whose numbers JavaScript cannot", async () => {
+    const { storage, reader } = twoProcesses();
+    storage.traits = { ...storage.traits, idType: "bigint" };
+    withJobs(storage, "9007199254740992", "9007199254740993", "7");
+    const views = await reader.getJobs([9007199254740993n, "9007199254740992", 7n]);
+    expect(views.map((view) => view?.id)).toEqual(["9007199254740993", "9007199254740992", 7]);
+  });
+
+  test("answers for thousands in one read, and reads nothing when one id cannot be one", async () => {
+    const { storage, reader } = twoProcesses();
+    storage.traits = { ...storage.traits, idType: "bigint" };
+    const ids = Array.from({ length: 5_000 }, (_, i) => i + 1);
+    withJobs(storage, ...ids.map(String));
+    expect((await reader.getJobs(ids)).map((view) => view?.id)).toEqual(ids);
+    expect(storage.loads.length).toBe(1);
+    await expect(reader.getJobs([...ids, "x"])).rejects.toMatchObject({ code: "INVALID_ARGUMENT", jobId: "x" });
+    expect(storage.loads.length).toBe(1);
+  });
+});
+
+describe("the caller's resolver", () => {
+  const resolvers: readonly [string, () => unknown][] = [
+    ["answers nothing", () => undefined],
+    ["answers null", () => null],
+    ["knows of nothing", () => ({ artefacts: undefined, queue_position: undefined })],
+    ["answers for what is stored", () => ({ id: "b", status: "completed", progress: { percent: 100 }, secret: 1 })],
+  ];
+
+  test.each(resolvers)("that %s leaves the read model as the table says", async (_, resolve) => {
+    const { storage, reader } = twoProcesses({ resolve: resolve as never });
+    storage.put("a", { status: "running", artefacts: ["stored.stl"], queuePosition: 7 });
+    const plain = engineOn({ storage }).reporter;
+    expect(JSON.stringify(await reader.getJob("a"))).toBe(JSON.stringify(await plain.getJob("a")));
+  });
+
+  test("takes a place in the queue back with null", async () => {
+    const { storage, reader } = twoProcesses({ resolve: () => ({ queue_position: null }) });
+    storage.put("a", { queuePosition: 7 });
+    expect(await reader.getJob("a")).toMatchObject({ queue_position: null });
+  });
+
+  test("that throws is heard", async () => {
+    const resolve = () => Promise.reject(new Error("no such queue"));
+    const { storage, reader } = twoProcesses({ resolve });
+    withJobs(storage, "a");
+    await expect(reader.getJob("a")).rejects.toThrow("no such queue");
+  });
+});

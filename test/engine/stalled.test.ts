@@ -94,12 +94,50 @@ describe("jobs of which nothing was heard", () => {
   });
 });
 
-test.each([0, -1, Number.NaN, "60"])("olderThanMs %s is refused", async (olderThanMs) => {
+test.each([undefined, null])("without options, as with %s, the call is refused", async (options) => {
   const { operator } = stage();
   for (const call of [operator.findStalled, operator.timeoutStalled]) {
-    await expect(call({ olderThanMs: olderThanMs as number })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect(call(options as never)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   }
 });
+
+test("a storage that does not answer is not waited for without end", async () => {
+  const { clock, storage, operator } = stage();
+  storage.findSilent = () => new Promise(() => {});
+  const calls = [operator.findStalled(minute), operator.timeoutStalled(minute)];
+  const refused = calls.map((call) => expect(call).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" }));
+  await clock.advance(5_000);
+  await Promise.all(refused);
+});
+
+test("two who time out the same thousand jobs at once end each of them once, and each answers for its own", async () => {
+  const { clock, storage, operator, events } = stage();
+  const other = engineOn({ clock, storage, options: { heartbeatMs: false } }).reporter;
+  const ids = Array.from({ length: 1_500 }, (_, i) => `job ${i}`);
+  for (const id of ids) storage.put(id, { status: "running", attempt: 1, updatedAt: clock.wall() });
+  await clock.advance(60_000);
+  const all = { ...minute, limit: 1_000 };
+  const ended: unknown[] = [];
+  for (let round = 0; round < 2; round++) {
+    const both = Promise.all([operator.timeoutStalled(all), other.timeoutStalled(all)]);
+    await clock.advance(1_000);
+    ended.push(...(await both).flat().map(({ id }) => id));
+  }
+  expect(ended.toSorted()).toEqual(ids.toSorted());
+  expect(await operator.findStalled(all)).toEqual([]);
+  await clock.advance(10_000);
+  expect(ids.filter((id) => events(id).length !== 1)).toEqual([]);
+});
+
+test.each([0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, undefined, "60"])(
+  "olderThanMs %s is refused",
+  async (olderThanMs) => {
+    const { operator } = stage();
+    for (const call of [operator.findStalled, operator.timeoutStalled]) {
+      await expect(call({ olderThanMs: olderThanMs as number })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    }
+  },
+);
 
 test.each([0, 1_001, 1.5])("limit %s is refused", async (limit) => {
   const { operator } = stage();
