@@ -177,8 +177,8 @@ function rateAfter(previous: JobSnapshot, progress: number, at: number): number 
 }
 
 /** What a first attempt took until it first moved, however often it was written at 0 %; null where that is not known. */
-function firstMoveFrom({ attempt, progress, rate, startedAt }: JobSnapshot): number | null {
-  return attempt <= 1 && progress === 0 && rate === null ? startedAt : null;
+function firstMoveFrom({ attempt, progress, startedAt }: JobSnapshot): number | null {
+  return attempt <= 1 && progress === 0 ? startedAt : null;
 }
 
 function paceWhileRunning(stored: JobSnapshot, written: number | null, at: number): Pick<JobPatch, "rate"> {

@@ -20,6 +20,10 @@ describe("a request to cancel", () => {
     expect(decision).toMatchObject({ next: { status: "cancelled", progress: 30 }, emits: true });
   });
 
+  test("may come from a process that took part in an earlier attempt", () => {
+    expect(decide(job(), command(requestCancel(), { fence: 1 }), rules)).toMatchObject({ kind: "write" });
+  });
+
   test("of a finished job is refused", () => {
     expect(decide(failedJob, command(requestCancel()), rules)).toMatchObject({ code: "JOB_FINISHED" });
   });
@@ -43,6 +47,21 @@ describe("timing out", () => {
     const decision = written(decide(job(), command(expire(at - 4_000)), rules));
     expect(decision).toMatchObject({ next: { status: "timeout", progress: 30 }, silentSince: at - 4_000, emits: true });
     expect(decision.set.finishedAt).toBe(at);
+  });
+
+  test("may come from a process that took part in an earlier attempt", () => {
+    expect(decide(job(), command(expire(at), { fence: 1 }), rules)).toMatchObject({ kind: "write" });
+  });
+
+  test("goes by the time of progress where no other is kept", () => {
+    const heardOf = (updatedAt: number | null) =>
+      decide(job({ updatedAt, progressAt: at - 5_000 }), command(expire(at - 4_000)), rules);
+    expect(heardOf(null)).toMatchObject({ next: { status: "timeout" } });
+    expect(heardOf(at - 3_000)).toMatchObject({ code: "JOB_NOT_STALLED" });
+  });
+
+  test("counts the instant itself as silence, as the table does", () => {
+    expect(decide(job(), command(expire(at - 5_000)), rules)).toMatchObject({ next: { status: "timeout" } });
   });
 
   test("spares a job that was heard of", () => {

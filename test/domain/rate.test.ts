@@ -126,6 +126,12 @@ describe("the rate of a job", () => {
     expect([again.rate, reported(reported(again, 31, hour + 2), 35, hour + 4).rate]).toEqual([0, 2]);
   });
 
+  test("that waits in the queue at 0 % is unknown until it moves again", () => {
+    const queued = job({ status: "queued", attempt: 0, progress: 0, startedAt: null, progressAt: at });
+    const first = reported(queued, 4, hour);
+    expect([first.rate, reported(first, 8, hour + 2).rate]).toEqual([null, 2]);
+  });
+
   test("counts what a change of status within the run takes along", () => {
     const moved = decide(running, command(toStatus("running", { percent: 40 }), { at: at + 5_000 }), rules);
     expect(jobAfter(running, moved)).toMatchObject({ rate: 2, progress: 40 });

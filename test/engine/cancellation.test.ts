@@ -98,6 +98,73 @@ describe("a request to cancel", () => {
     expect(job.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
   });
 
+  test("reaches a worker that hears nothing, gives no signs of life and only forces its progress", async () => {
+    const clock = new SimulatedClock();
+    const live = new RecordingLive(clock);
+    live.deaf = true;
+    const { reporter: worker, storage } = engineOn({ clock, live, options: { heartbeatMs: false } });
+    withJobs(storage, "a");
+    const job = await worker.startJob("a");
+    await engineOn({ clock, live, storage }).reporter.requestCancel("a");
+    await job.forceProgress(10);
+    expect(job.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
+  });
+
+  test("fires the signal once, however often it is made and answered", async () => {
+    const { clock, storage, worker, other, events } = stage();
+    withJobs(storage, "a");
+    const job = await worker.startJob("a");
+    let fired = 0;
+    job.signal.addEventListener("abort", () => fired++);
+    await other.requestCancel("a");
+    await other.requestCancel("a");
+    for (const percent of [10, 12, 14]) await job.forceProgress(percent);
+    await clock.advance(1_000);
+    expect(fired).toBe(1);
+    expect(job.signal).toBe(job.signal);
+    expect(events("a").map(({ status, progress }) => [status, progress])).toEqual([
+      ["running", 0],
+      ["running", 10],
+    ]);
+  });
+
+  test("is not known to be made while the storage is away: it rejects, and tells nobody", async () => {
+    const { clock, live, storage, worker, other } = stage();
+    withJobs(storage, "a");
+    const job = await worker.startJob("a");
+    storage.outage = "STORAGE_UNAVAILABLE";
+    const refused = expect(other.requestCancel("a")).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+    await clock.advance(12_000);
+    await refused;
+    expect(live.messagesOf("a").filter(({ kind }) => kind === "cancellation")).toEqual([]);
+    expect(job.signal.aborted).toBe(false);
+  });
+
+  test.each([
+    ["completes", { status: "completed", progress: 100 }, "JOB_FINISHED"],
+    ["fails", { status: "failed" }, "JOB_FINISHED"],
+  ] as const)("that meets a job which %s in between is refused", async (_, ended, code) => {
+    const { storage, worker, other } = stage();
+    withJobs(storage, "a");
+    await worker.startJob("a");
+    storage.beforeCommit = () => storage.put("a", ended);
+    await expect(other.requestCancel("a")).rejects.toMatchObject({ code });
+    expect(storage.job("a")).toMatchObject({ ...ended, cancelRequested: false });
+  });
+
+  test("that meets a job which starts in between asks its worker, rather than cancel what runs", async () => {
+    const { storage, worker, other } = stage();
+    withJobs(storage, "a");
+    storage.beforeCommit = () => {
+      storage.beforeCommit = null;
+      storage.put("a", { status: "running", attempt: 1 });
+    };
+    await other.requestCancel("a");
+    expect(storage.job("a")).toMatchObject({ status: "running", cancelRequested: true });
+    const job = await worker.startJob("a", undefined, { attempt: 1 });
+    expect(job.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
+  });
+
   test("may come from a process that took part in an earlier attempt", async () => {
     const { clock, storage, worker, other } = stage();
     withJobs(storage, "a");
