@@ -110,6 +110,38 @@ test("a storage that does not answer is not waited for without end", async () =>
   await Promise.all(refused);
 });
 
+test("a job whose row is gone when it is written is spared", async () => {
+  const { clock, storage, operator } = stage();
+  withJobs(storage, "a", "gone");
+  for (const id of ["a", "gone"]) await operator.startJob(id);
+  await clock.advance(60_000);
+  const load = storage.load.bind(storage);
+  storage.load = (ids) => load(ids.filter((id) => id !== "gone"));
+  storage.beforeCommit = () => storage.put("gone", { progress: 1 });
+  expect(await operator.timeoutStalled(minute)).toMatchObject([{ id: "a" }]);
+});
+
+test("a stalled job that the storage refuses to end is heard of, and holds up no other", async () => {
+  const { clock, storage, operator } = stage();
+  withJobs(storage, "a", "refused");
+  for (const id of ["a", "refused"]) await operator.startJob(id);
+  await clock.advance(60_000);
+  storage.poison = ({ id }) => id === "refused";
+  await expect(operator.timeoutStalled(minute)).rejects.toMatchObject({ code: "STORAGE_REJECTED", jobId: "refused" });
+  expect(storage.job("a").status).toBe("timeout");
+});
+
+test("100 jobs at a time are looked for by default, silent since a whole millisecond", async () => {
+  const { clock, storage, operator } = stage();
+  const asked: unknown[] = [];
+  storage.findSilent = async (...by) => {
+    asked.push(by);
+    return [];
+  };
+  await operator.findStalled({ olderThanMs: 1.5 });
+  expect(asked).toEqual([[clock.wall() - 2, 100]]);
+});
+
 test("two who time out the same thousand jobs at once end each of them once, and each answers for its own", async () => {
   const { clock, storage, operator, events } = stage();
   const other = engineOn({ clock, storage, options: { heartbeatMs: false } }).reporter;
