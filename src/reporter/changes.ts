@@ -18,11 +18,12 @@ export function startChange(jobId: JobId, message: unknown, options: StartOption
   };
   const check = checker(change, jobId);
   check(isTextOrAbsent(message), "message must be a string");
-  const { attempt, ifRunning } = change;
+  const { attempt, ifRunning, resume } = change;
   check(
     attempt === undefined || (Number.isSafeInteger(attempt) && attempt >= 1),
     "attempt must be a whole number from 1",
   );
+  check(typeof resume === "boolean", "resume must be true or false");
   check(ifRunning === "takeOver" || ifRunning === "reject", 'ifRunning must be "takeOver" or "reject"');
   return change;
 }

@@ -31,9 +31,6 @@ function watchEnd(job: JobHandle, onEnd: () => void): JobHandle {
   };
   return {
     ...job,
-    get signal() {
-      return job.signal;
-    },
     complete: (...args) => after(job.complete(...args)),
     fail: (...args) => after(job.fail(...args)),
     cancel: (...args) => after(job.cancel(...args)),

@@ -74,6 +74,7 @@ describe("arguments of changes", () => {
     ["startJob with a message that is no text", ({ startJob }) => startJob("a", 5 as never)],
     ["startJob with attempt 0", ({ startJob }) => startJob("a", undefined, { attempt: 0 })],
     ["startJob with half an attempt", ({ startJob }) => startJob("a", undefined, { attempt: 1.5 })],
+    ["startJob with a resume that is a word", ({ startJob }) => startJob("a", undefined, { resume: "no" as never })],
     ["startJob with an unknown ifRunning", ({ startJob }) => startJob("a", undefined, { ifRunning: "wait" as never })],
     ["completeJob with an output that refers to itself", ({ completeJob }) => completeJob("a", cycle)],
     ["completeJob with a function as output", ({ completeJob }) => completeJob("a", () => 1)],
@@ -97,6 +98,15 @@ describe("arguments of changes", () => {
     await expect(call(reporter)).rejects.toMatchObject(invalid("a"));
     await expect(call(reporter)).rejects.toThrow(/^Cannot .* job "a": /);
     expect(storage.job("a")).toBe(before);
+  });
+
+  test("a start resumes what the attempt before stored where it is asked to", async () => {
+    const { reporter, storage } = engineOn();
+    storage.put("a", { status: "failed", progress: 40, attempt: 1 });
+    expect((await reporter.startJob("a", undefined, { resume: true })).previous.percent).toBe(40);
+    expect(storage.job("a").progress).toBe(40);
+    await reporter.startJob("a");
+    expect(storage.job("a").progress).toBe(0);
   });
 
   test("text with NUL and lone surrogates, and too much of it, is stored well-formed and cut", async () => {

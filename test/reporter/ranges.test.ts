@@ -134,6 +134,17 @@ describe("tracking items", () => {
     expect(() => recording().sink.track([1], { total: -1 })).toThrow(TypeError);
   });
 
+  test("stays at 100 for items beyond the number that was told", async () => {
+    for (const [total, expected] of [
+      [2, [0, 50, 100, 100]],
+      [0, [0, 100, 100, 100, 100]],
+    ] as const) {
+      const { sink, percents } = recording();
+      for await (const _ of sink.track([1, 2, 3], { total }));
+      expect(percents).toEqual(expected);
+    }
+  });
+
   test("of no items is done at once", async () => {
     const { sink, percents } = recording();
     for await (const _ of sink.track([])) expect.unreachable();

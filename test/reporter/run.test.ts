@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { ProgressReporter } from "../../src/reporter/progress-reporter.js";
 import { engineOn, watch, withJobs } from "../engine/engine-on.js";
 
 function withJob() {
@@ -47,6 +48,7 @@ describe("run", () => {
     [new TypeError("no mesh"), "TypeError", "no mesh"],
     ["just text", "Error", "just text"],
     [Object.assign(new Error("exit"), { code: 2 }), "2", "exit"],
+    [Object.assign(new TypeError("no code"), { code: "" }), "TypeError", "no code"],
     [undefined, "Error", "undefined"],
   ])("fails the job when the work throws %s", async (thrown, code, message) => {
     const { reporter, job } = withJob();
@@ -163,6 +165,76 @@ describe("run", () => {
     await clock.advance(1_000);
     expect(running.error).toMatchObject({ code: "CONFLICT" });
     expect(job().status).toBe("running");
+  });
+
+  test.each([
+    [
+      "another attempt has taken over",
+      "STALE_ATTEMPT",
+      async ({ startJob }: ProgressReporter) => void (await startJob("a")),
+    ],
+    ["somebody else has ended", "JOB_FINISHED", ({ failJob }: ProgressReporter) => failJob("a", "E", "theirs")],
+  ])("throws what the storage says of a job that %s, and nothing else is said", async (_, code, meanwhile) => {
+    const { reporter, storage, clock, log } = withJob();
+    const running = reporter.run("a", async () => {
+      await meanwhile(engineOn({ clock, storage }).reporter);
+    });
+    await expect(running).rejects.toMatchObject({ code });
+    expect(log.warnings).toEqual([]);
+  });
+
+  test("throws that the reporter was closed, and nothing else is said", async () => {
+    const { reporter, log } = withJob();
+    const running = reporter.run("a", async () => {
+      await reporter.close();
+    });
+    await expect(running).rejects.toMatchObject({ code: "REPORTER_CLOSED" });
+    expect(log.warnings).toEqual([]);
+  });
+
+  test("throws the work's own error though it could not be stored, which an operator is told", async () => {
+    const { reporter, storage, clock, log } = withJob();
+    const running = watch(
+      reporter.run("a", () => {
+        storage.outage = "STORAGE_UNAVAILABLE";
+        throw new Error("disk full");
+      }),
+    );
+    await clock.advance(15_000);
+    expect(running.error).toMatchObject({ message: "disk full" });
+    expect(log.warnings).toContain('Job "a" ended with an error that could not be stored');
+  });
+
+  test("ends the job after all when its worker could not end it itself", async () => {
+    const { reporter, job } = withJob();
+    await expect(reporter.run("a", (handle) => handle.complete(10n))).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+    expect(job()).toMatchObject({ status: "failed", errorCode: "INVALID_ARGUMENT" });
+  });
+
+  test("has nothing to say of work that throws after it has ended its job itself", async () => {
+    const { reporter, job, log } = withJob();
+    const running = reporter.run("a", async (handle) => {
+      await handle.fail("E", "mine");
+      throw new Error("on the way out");
+    });
+    await expect(running).rejects.toThrow("on the way out");
+    expect(job()).toMatchObject({ status: "failed", errorCode: "E" });
+    expect(log.warnings).toEqual([]);
+  });
+
+  test("has nothing to say of work that throws something else once its attempt is fenced off", async () => {
+    const { reporter, storage, clock, job, log } = withJob();
+    const other = engineOn({ clock, storage });
+    const running = reporter.run("a", async (handle) => {
+      await other.reporter.startJob("a");
+      await handle.progress(30);
+      throw new Error("stopped");
+    });
+    await expect(running).rejects.toThrow("stopped");
+    expect(job()).toMatchObject({ status: "running", attempt: 2 });
+    expect(log.warnings).toEqual([]);
   });
 
   test("completes the job when its work takes no notice of the signal, or lets the error go", async () => {
