@@ -263,6 +263,47 @@ test("a retrying job that another process cancels tells the worker that waits, a
   expect(job.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
 });
 
+describe("a process that runs jobs", () => {
+  const listening = (live: RecordingLive) => live.subscriptions.filter((name) => name === "all cancellations");
+
+  test("listens once for requests of any job, from the first it begins until it closes", async () => {
+    const { clock, live, storage, worker } = stage();
+    withJobs(storage, "a", "b");
+    await worker.progress("a", 10);
+    expect(listening(live)).toEqual([]);
+    for (const id of ["a", "b"]) await (await worker.startJob(id)).complete();
+    await clock.advance(0);
+    expect(listening(live)).toHaveLength(1);
+    const closing = worker.close();
+    await clock.advance(1_000);
+    await closing;
+    expect(listening(live)).toEqual([]);
+  });
+
+  test("works where it cannot listen", async () => {
+    const { live, storage, worker, other } = stage();
+    withJobs(storage, "a");
+    live.subscribeCancellations = () => Promise.reject(new Error("no such channel"));
+    const job = await worker.startJob("a");
+    await other.requestCancel("a");
+    await job.forceProgress(10);
+    expect(job.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
+  });
+
+  test("takes no other news for a request", async () => {
+    const { live, storage, worker } = stage();
+    withJobs(storage, "a");
+    const subscribe = live.subscribeCancellations.bind(live);
+    live.subscribeCancellations = (listener) => {
+      listener.onMessage({ kind: "progress", jobId: "a", attempt: 1, progress: 1, step: null, message: null, at: 1 });
+      listener.onGap();
+      return subscribe(listener);
+    };
+    const job = await worker.startJob("a");
+    expect(job.signal.aborted).toBe(false);
+  });
+});
+
 describe("the worker", () => {
   test("that throws what the signal says ends its job as cancelled, where its progress stands", async () => {
     const { clock, storage, worker, other, events } = stage();
