@@ -210,6 +210,7 @@ describe("a request to cancel", () => {
     await other.requestCancel("a");
     await clock.advance(0);
     expect(storage.job("a").message).toBe("Too dear");
+    await job.forceProgress(10, "mesh", "Frame 10");
     await job.cancel();
     expect(storage.job("a").message).toBe("Too dear");
   });
@@ -278,6 +279,21 @@ describe("a process that runs jobs", () => {
     await clock.advance(1_000);
     await closing;
     expect(listening(live)).toEqual([]);
+  });
+
+  test("hears of a job that it had forgotten, as soon as its worker reports on it again", async () => {
+    const clock = new SimulatedClock();
+    const live = new RecordingLive(clock);
+    const { reporter: worker, storage, engine } = engineOn({ clock, live, options: { maxIdleJobs: 1 } });
+    withJobs(storage, "a", "b");
+    const job = await worker.startJob("a");
+    await clock.advance(1_000);
+    await worker.startJob("b");
+    await clock.advance(120_000);
+    expect(engine.jobs.remembered).toBe(1);
+    void job.progress(40);
+    await live.publish([{ kind: "cancellation", jobId: "a", reason: null }]);
+    expect(job.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
   });
 
   test("works where it cannot listen", async () => {

@@ -49,6 +49,27 @@ describe("a job whose progress stands still", () => {
     expect(storage.outbox.history.length).toBeLessThanOrEqual(2);
   });
 
+  test("is never silent for longer, whenever it last moved", async () => {
+    const { clock, storage, worker } = stage({ heartbeatMs: 30_000 });
+    const job = await worker.startJob("a");
+    let longest = 0;
+    for (let second = 0; second < 1_200; second++) {
+      if (second % 37 === 0) void job.progress(second / 37);
+      await clock.advance(1_000);
+      longest = Math.max(longest, clock.wall() - (storage.job("a").updatedAt as number));
+    }
+    expect(longest).toBeLessThanOrEqual(30_000);
+  });
+
+  test("is looked after by one timer, however many there are", async () => {
+    const { clock, storage, worker } = stage({ heartbeatMs: 30_000 });
+    const beats = () => clock.pendingTimers().filter(({ at }) => at === 15_000);
+    await worker.startJob("a");
+    withJobs(storage, "b", "c");
+    for (const id of ["b", "c"]) await worker.startJob(id);
+    expect(beats()).toHaveLength(1);
+  });
+
   test("is written at most once a window, whatever heartbeatMs says", async () => {
     const { clock, storage, worker } = stage({ heartbeatMs: 10, windowMs: 2_000 });
     await worker.startJob("a");
