@@ -30,11 +30,16 @@ export function toNodeHandler(handler: JobHandler, { stallMs = 60_000 }: NodeHan
     // A pipelined request waits for its turn: one connection is worth one stream, however many it asks for.
     if (target.socket === null) await new Promise((resolve) => target.once("socket", resolve));
     const gone = new AbortController();
-    target.once("close", () => {
-      if (!target.writableFinished) gone.abort();
-    });
+    const leave = () => {
+      if (!target.writableEnded) gone.abort();
+    };
+    // In a slow middleware; what HTTP/2 cannot send any more is finished without having been ended.
+    if (target.destroyed || target.writableFinished) leave();
+    target.once("close", leave);
     try {
-      await send(await respond(handler, message, gone.signal), message, target, stallMs);
+      const response = await respond(handler, message, gone.signal);
+      if (gone.signal.aborted) await response.body?.cancel().catch(() => {});
+      else await send(response, message, target, stallMs);
     } catch (error) {
       target.destroy(error instanceof Error ? error : new Error(reasonOf(error)));
     }
@@ -57,7 +62,6 @@ async function send(
   target: ServerResponse,
   stallMs: number,
 ): Promise<void> {
-  if (target.destroyed) return void response.body?.cancel().catch(() => {});
   for (const [name, value] of response.headers) target.setHeader(name, value);
   // What the client still sends is not read: it must not be taken for its next request, nor keep the connection busy.
   if (!message.complete && hasBody(message)) target.shouldKeepAlive = false;

@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { connect, createServer } from "node:http2";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { connect, constants, createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
@@ -9,12 +10,25 @@ import { checkedHandler } from "./checked-handler.js";
 import { FakeJobs, view } from "./fake-jobs.js";
 
 /** A client of a server that speaks HTTP/2, as browsers do for more than six streams. */
-async function session() {
+async function session(
+  before: (response: ServerResponse) => Promise<unknown> = async () => {},
+  permission: (request: Request) => boolean | Promise<boolean> = () => true,
+) {
   const source = new FakeJobs();
   source.set(view());
   const seen: string[] = [];
-  const authorize = ({ url }: Request) => seen.push(url) > 0;
-  const server = createServer(toNodeHandler(checkedHandler(source, { authorize })) as never);
+  const authorize = (request: Request) => {
+    seen.push(request.url);
+    return permission(request);
+  };
+  const handle = toNodeHandler(checkedHandler(source, { authorize }));
+  const handled = Promise.withResolvers<void>();
+  const listener = async (request: IncomingMessage, response: ServerResponse) => {
+    await before(response);
+    await handle(request, response);
+    handled.resolve();
+  };
+  const server = createServer(listener as never);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -23,7 +37,7 @@ async function session() {
     client.destroy();
     server.close();
   });
-  return { source, seen, origin, client };
+  return { source, seen, origin, client, handled: handled.promise };
 }
 
 test("over HTTP/2 a job is read", async () => {
@@ -51,9 +65,38 @@ test("over HTTP/2 many jobs are followed on one connection, and each watch ends 
   const streams = Array.from({ length: 20 }, () => client.request({ ":path": "/api/v1/jobs/123/events" }));
   await Promise.all(streams.map((stream) => once(stream, "data")));
   expect(source.watching).toBe(20);
-  for (const stream of streams.slice(1)) stream.close();
+  for (const stream of streams.slice(1)) stream.close(constants.NGHTTP2_CANCEL);
   await eventually(() => expect(source.watching).toBe(1));
   source.set(view({ status: "completed" }, 100));
   expect(await text(streams[0] as never)).toContain('"percent":100');
   expect(source.watching).toBe(0);
+});
+
+test("over HTTP/2 a client that goes away before the handler is called, in a slow middleware, has nothing watched", async () => {
+  const arrived = Promise.withResolvers<void>();
+  const { client, source, handled } = await session((response) => {
+    arrived.resolve();
+    return once(response, "close");
+  });
+  const stream = client.request({ ":path": "/api/v1/jobs/123/events" });
+  await arrived.promise;
+  stream.close(constants.NGHTTP2_CANCEL);
+  await handled;
+  expect([source.taken, source.watching]).toEqual([0, 0]);
+});
+
+test("over HTTP/2 a client that goes away before authorize has answered has nothing watched", async () => {
+  const permission = Promise.withResolvers<boolean>();
+  const asked = Promise.withResolvers<AbortSignal>();
+  const { client, source, handled } = await session(undefined, ({ signal }) => {
+    asked.resolve(signal);
+    return permission.promise;
+  });
+  const stream = client.request({ ":path": "/api/v1/jobs/123/events" });
+  const signal = await asked.promise;
+  stream.close(constants.NGHTTP2_CANCEL);
+  await once(signal, "abort");
+  permission.resolve(true);
+  await handled;
+  expect([source.taken, source.watching]).toEqual([0, 0]);
 });

@@ -72,7 +72,7 @@ test("a client that goes away before the handler is called, in a slow middleware
   await arrived.promise;
   client.resetAndDestroy();
   await handled.promise;
-  await eventually(() => expect(source.watching).toBe(0));
+  expect([source.taken, source.watching]).toEqual([0, 0]);
 });
 
 test("a client that goes away with its answer has not gone too early", async () => {
