@@ -38,7 +38,7 @@ export function toNodeHandler(handler: JobHandler, { stallMs = 60_000 }: NodeHan
     target.once("close", leave);
     try {
       const response = await respond(handler, message, gone.signal);
-      if (gone.signal.aborted) await response.body?.cancel().catch(() => {});
+      if (gone.signal.aborted) await response.body?.cancel();
       else await send(response, message, target, stallMs);
     } catch (error) {
       target.destroy(error instanceof Error ? error : new Error(reasonOf(error)));
