@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { SimulatedClock } from "../support/simulated-clock.js";
-import { engineOn, withJobs } from "./engine-on.js";
+import { engineOn, type SharedWindows, withJobs } from "./engine-on.js";
 import { RecordingLive } from "./recording-live.js";
 
 function feeding(options: Parameters<typeof engineOn>[0] = {}) {
@@ -195,11 +195,12 @@ describe("what is told of a job", () => {
     expect(live.rounds).toEqual([]);
   });
 
-  test("is no progress while it is not known which attempt it belongs to", async () => {
-    const { reporter, clock, storage, live } = feeding({ options: { heartbeatMs: false } });
+  test("is no progress while it is not known which attempt it belongs to, and is once it is", async () => {
+    const { reporter, clock, storage, throttle, live } = feeding({ options: { heartbeatMs: false } });
     withJobs(storage, "a");
     await reporter.startJob("a");
     await clock.advance(200);
+    (throttle as SharedWindows).answer = () => 60_000;
     storage.outage = "STORAGE_UNAVAILABLE";
     void reporter.startJob("a");
     void reporter.progress("a", 30);
@@ -207,7 +208,7 @@ describe("what is told of a job", () => {
     expect(percentsOf(live, "a")).toEqual([0]);
     storage.outage = null;
     await clock.advance(4_000);
-    expect(live.messagesOf("a").at(-1)).toMatchObject({ attempt: 2, progress: 30 });
+    expect(live.messagesOf("a").at(-1)).toMatchObject({ kind: "progress", attempt: 2, progress: 30 });
   });
 
   test("is what is stored where that is ahead of what waits to be written", async () => {

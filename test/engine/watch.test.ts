@@ -144,6 +144,19 @@ describe("a watcher", () => {
     expect(eta).toBeLessThan(16);
   });
 
+  test("sees fractions where the table stores them", async () => {
+    const { clock, storage, worker, reporter } = stage();
+    storage.traits = { ...storage.traits, percentType: "decimal" };
+    withJobs(storage, "a");
+    const job = await worker.startJob("a");
+    await job.progress(10);
+    const seen = follow(reporter.watch("a"));
+    await clock.advance(0);
+    void job.progress(12.5);
+    await clock.advance(200);
+    expect(percents(seen)).toEqual([10, 12.5]);
+  });
+
   test("sees that cancellation is requested", async () => {
     const { clock, storage, worker, reporter } = stage();
     withJobs(storage, "a");
@@ -226,6 +239,27 @@ describe("a watcher", () => {
     expect(percents(seen)).toEqual([...percents(seen)].sort((x, y) => x - y));
   });
 
+  test("gets no older view after a newer one, though the resolver holds the older one up", async () => {
+    const held = Promise.withResolvers<void>();
+    const { clock, storage, worker, reporter } = stage({
+      resolve: async ({ progress }) => {
+        if (progress.percent === 10) await held.promise;
+        return {};
+      },
+    });
+    withJobs(storage, "a");
+    const job = await worker.startJob("a");
+    const seen = follow(reporter.watch("a"));
+    await clock.advance(0);
+    await job.forceProgress(10);
+    await clock.advance(200);
+    await job.forceProgress(20);
+    await clock.advance(200);
+    held.resolve();
+    await clock.advance(0);
+    expect(percents(seen)).toEqual([0, 10, 20]);
+  });
+
   test("is told nothing twice", async () => {
     const { clock, storage, worker, reporter } = stage({}, "process");
     withJobs(storage, "a");
@@ -275,6 +309,20 @@ describe("what many watchers cost", () => {
     expect(all.every(({ ended }) => ended)).toBe(true);
     expect(live.subscriptions.length).toBe(before);
   }, 60_000);
+
+  test("a worker that was taken over costs no reads, whatever it tells", async () => {
+    const { clock, storage, worker, reporter } = stage();
+    withJobs(storage, "a");
+    const zombie = await worker.startJob("a");
+    await zombie.progress(10);
+    await reporter.startJob("a");
+    const seen = follow(reporter.watch("a"));
+    await clock.advance(200);
+    const loads = storage.loads.length;
+    void zombie.progress(60);
+    await clock.advance(1_000);
+    expect([storage.loads.length - loads, percents(seen)]).toEqual([0, [0]]);
+  });
 
   test("one who joins gets the current state without a read", async () => {
     const { clock, storage, worker, reporter } = stage();
@@ -637,6 +685,26 @@ describe("news that may have been missed", () => {
     const seen = follow(reporter.watch("a"));
     await clock.advance(0);
     expect([statuses(seen).at(-1), seen.ended]).toEqual(["completed", true]);
+  });
+
+  test("because it came while the job was read first, is read for once", async () => {
+    const { clock, storage, worker, reporter } = stage();
+    withJobs(storage, "a");
+    const load = storage.load.bind(storage);
+    storage.load = async (ids) => {
+      const rows = await load(ids);
+      storage.load = load;
+      await worker.updateStatus("a", "queued");
+      return rows;
+    };
+    const seen = follow(reporter.watch("a"));
+    await clock.advance(0);
+    await worker.startJob("a");
+    await clock.advance(0);
+    const loads = storage.loads.length;
+    await clock.advance(1_000);
+    expect(statuses(seen)).toEqual(["pending", "queued", "running"]);
+    expect(storage.loads.length - loads).toBe(0);
   });
 
   test("because it came while the job was read first, is read, though late progress came after it", async () => {
