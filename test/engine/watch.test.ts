@@ -20,7 +20,7 @@ function stage(options: Options = {}, reach: RecordingLive["reach"] = "shared") 
   const worker = engineOn({ clock, live, options });
   const { storage, throttle } = worker;
   const watching = engineOn({ clock, live, storage, throttle, options });
-  return { clock, live, storage, worker: worker.reporter, reporter: watching.reporter };
+  return { clock, live, storage, worker: worker.reporter, reporter: watching.reporter, hub: watching.hub };
 }
 
 /** Reads on and on, and keeps what it reads. */
@@ -456,7 +456,7 @@ describe("an end to watching leaves nothing behind", () => {
     const [timers, subscriptions] = [at.clock.pendingTimers().length, at.live.subscriptions.length];
     await end(at);
     await at.clock.advance(0);
-    expect(at.live.subscriptions.length).toBe(subscriptions);
+    expect([at.hub.size, at.live.subscriptions.length]).toEqual([0, subscriptions]);
     expect(at.clock.pendingTimers().length).toBe(timers);
   }
 
@@ -647,6 +647,24 @@ describe("news that may have been missed", () => {
     live.gap();
     await clock.advance(0);
     expect(percents(seen)).toEqual([0, 42]);
+  });
+
+  test("before the subscription stood is read", async () => {
+    const { clock, live, storage, worker, reporter } = stage();
+    withJobs(storage, "a");
+    const standing = Promise.withResolvers<void>();
+    const subscribe = live.subscribe.bind(live);
+    live.subscribe = async (jobId, listener) => {
+      await standing.promise;
+      return subscribe(jobId, listener);
+    };
+    const seen = follow(reporter.watch("a"));
+    await clock.advance(0);
+    await worker.updateStatus("a", "queued");
+    await clock.advance(0);
+    standing.resolve();
+    await clock.advance(0);
+    expect(statuses(seen)).toEqual(["queued"]);
   });
 
   test("while a job is read is read after it, not beside it", async () => {
