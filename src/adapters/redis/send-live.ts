@@ -12,10 +12,8 @@ const text = `
 local function overtakes(key, attempt, progress)
   local left = redis.call('PTTL', key)
   if left <= 0 or left > tonumber(ARGV[1]) then return true end
-  local read, there = pcall(cjson.decode, redis.pcall('GET', key))
-  if not read or type(there) ~= 'table' or type(there.attempt) ~= 'number' or type(there.progress) ~= 'number' then
-    return true
-  end
+  local _, there = pcall(cjson.decode, redis.pcall('GET', key))
+  if type(there) ~= 'table' or type(there.attempt) ~= 'number' or type(there.progress) ~= 'number' then return true end
   if there.attempt == attempt then return progress >= there.progress end
   return attempt > there.attempt
 end
