@@ -39,8 +39,7 @@ export class Heartbeat {
   }
 }
 
-function isRunningHere({ signal, attempt, known }: Slot): boolean {
-  const isOurs = signal?.atWork === true && signal.attempt === attempt;
+function isRunningHere({ signal, known }: Slot): boolean {
   // A job that its worker has put back into the queue waits for another.
-  return isOurs && known?.status !== "pending" && known?.status !== "queued";
+  return signal?.atWork === true && known?.status !== "pending" && known?.status !== "queued";
 }

@@ -72,6 +72,17 @@ describe("a request to cancel", () => {
     ]);
   });
 
+  test("gives its reason to a worker of the same process, also where nothing is heard", async () => {
+    const { live, storage, worker } = stage();
+    withJobs(storage, "a");
+    live.deaf = true;
+    const job = await worker.startJob("a");
+    await worker.requestCancel("a", "Not needed any more");
+    await job.forceProgress(10, "mesh", "Frame 10");
+    await job.cancel();
+    expect(storage.job("a").message).toBe("Not needed any more");
+  });
+
   test("has its reason cleaned and cut as every message is", async () => {
     const { clock, storage, worker, other } = stage();
     withJobs(storage, "a");
@@ -380,6 +391,18 @@ describe("the signal of an attempt that goes on in the same process", () => {
 
   test("fires when it is to be cancelled", async () => {
     const { clock, other, again } = await redelivered();
+    await other.requestCancel("a");
+    await clock.advance(0);
+    expect(again.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });
+  });
+
+  test("fires for a new request, though its worker had ended it before", async () => {
+    const { clock, storage, worker, other } = stage();
+    withJobs(storage, "a");
+    await (await worker.startJob("a", undefined, { attempt: 1 })).cancel();
+    await other.updateStatus("a", "pending");
+    const again = await worker.startJob("a", undefined, { attempt: 1 });
+    expect(again.signal.aborted).toBe(false);
     await other.requestCancel("a");
     await clock.advance(0);
     expect(again.signal.reason).toMatchObject({ code: "JOB_CANCELLED" });

@@ -126,10 +126,19 @@ describe("no sign of life is written", () => {
     expect(storage.writesOf("a").length).toBe(2);
   });
 
-  test("while the job waits for another worker", async () => {
+  test("soon after progress was", async () => {
+    const { clock, worker, signsOf } = stage({ heartbeatMs: 30_000 });
+    const job = await worker.startJob("a");
+    await clock.advance(10_000);
+    await job.progress(10);
+    await clock.advance(14_000);
+    expect(signsOf("a")).toEqual([]);
+  });
+
+  test.each(["pending", "queued"] as const)("while the job is %s: it waits for another worker", async (status) => {
     const { clock, storage, worker } = stage();
     await worker.startJob("a");
-    await worker.updateStatus("a", "queued");
+    await worker.updateStatus("a", status);
     await clock.advance(300_000);
     expect(storage.writesOf("a").length).toBe(2);
   });
