@@ -83,6 +83,18 @@ describe("a request to cancel", () => {
     expect(storage.job("a").message).toBe("Not needed any more");
   });
 
+  test("without a reason leaves what its worker said last", async () => {
+    const { clock, storage, worker, other } = stage();
+    withJobs(storage, "a");
+    const job = await worker.startJob("a");
+    await job.forceProgress(10, "mesh", "Frame 10");
+    await other.requestCancel("a");
+    await clock.advance(0);
+    await job.forceProgress(20, "mesh", "Frame 20");
+    await job.cancel();
+    expect(storage.job("a").message).toBe("Frame 20");
+  });
+
   test("has its reason cleaned and cut as every message is", async () => {
     const { clock, storage, worker, other } = stage();
     withJobs(storage, "a");
