@@ -143,13 +143,13 @@ describe("an event whose handler throws", () => {
       tried.push(performance.now());
       throw new Error("not yet");
     };
-    await stage.consumer({ handler, retry: { firstMs: 40, maxMs: 80, maxAttempts: 4 } }).start();
+    await stage.consumer({ handler, retry: { firstMs: 40, maxMs: 160, maxAttempts: 5 } }).start();
     await stage.publish(newEvents(1));
     await stage.deadLetter();
     const waits = tried.slice(1).map((at, index) => at - Number(tried[index]));
-    expect(waits).toHaveLength(3);
-    // Up to half of 40, 80 and 80 ms is taken off by chance.
-    for (const [index, least] of [18, 38, 38].entries()) expect(waits[index]).toBeGreaterThan(least);
+    expect(waits).toHaveLength(4);
+    // Up to half of 40, 80, 160 and 160 ms is taken off by chance.
+    for (const [index, least] of [18, 38, 78, 78].entries()) expect(waits[index]).toBeGreaterThan(least);
   });
 
   test("leaves no more than 1000 characters of what it threw", async () => {
