@@ -15,10 +15,9 @@ afterEach(() => stage.dispose());
 
 const handler = async () => {};
 
-/** A connection, and whether it is closed. */
+/** A connection to whose errors nobody listens, and whether it is closed. */
 async function watched(): Promise<{ readonly model: ChannelModel; readonly closed: Promise<void> }> {
   const model = await connect(rabbitmqUrl());
-  model.on("error", () => {});
   const closed = gate();
   model.on("close", () => closed.open());
   return { model, closed: closed.opened };
@@ -46,6 +45,22 @@ test("a source that never answers is given up after connectTimeoutMs, and asked 
   await consumer.start();
   expect(asked).toBe(2);
   expect(stage.log.lines.join()).toContain("no answer came within 2000 ms");
+});
+
+test("a connection that its server never answers is let go", async () => {
+  const [taken, ended] = [gate(), gate()];
+  const silent = createServer((client) => {
+    taken.open();
+    client.resume().on("close", () => ended.open());
+  }).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const { port } = silent.address() as AddressInfo;
+  const consumer = stage.consumer({ handler, connectTimeoutMs: 50 }, `amqp://127.0.0.1:${port}`);
+  consumer.start().catch(() => {});
+  await taken.opened;
+  await consumer.stop();
+  await ended.opened;
+  silent.close();
 });
 
 test("a connection that comes too late is let go", async () => {
