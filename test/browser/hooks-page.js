@@ -11,6 +11,7 @@ window.EventSource = class extends EventSource {
     sources.push(this);
   }
 };
+window.everOpened = () => sources.length;
 window.openSources = () => sources.filter(({ readyState }) => readyState !== EventSource.CLOSED).length;
 
 const inWords = ({ status, progress }) => `${status} ${progress.percent} ${progress.step ?? ""}`;
@@ -24,8 +25,10 @@ const [kind, id] = window.query.split(" ");
 const place = document.body.appendChild(document.createElement("div"));
 if (kind === "plain") {
   const output = place.appendChild(document.createElement("output"));
-  watchJob(`/api/v1/jobs/${id}`, (job) => {
+  window.calls = [];
+  window.leave = watchJob(`/api/v1/jobs/${id}`, (job) => {
     output.textContent = inWords(job);
+    window.calls.push({ percent: job.progress.percent, openSources: window.openSources() });
   });
 } else {
   const root = createRoot(place);
