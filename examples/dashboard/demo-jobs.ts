@@ -64,13 +64,18 @@ export async function runDemoJobs(reporter: ProgressReporter, signal: AbortSigna
     await sleep(delay, undefined, { signal });
     while (!signal.aborted) {
       const { id, recipe } = await next();
-      await reporter.run(id, (job) => workThrough(recipe, job)).catch(() => {}); // it failed or was cancelled, as the page shows
+      await reporter.run(id, (job) => workThrough(recipe, job, signal)).catch(() => {}); // it failed or was cancelled, as the page shows
     }
   };
   await Promise.all([0, 1_500, 3_000, 4_500, 6_000].map(worker)).catch(() => {}); // the pause was aborted
 }
 
-async function workThrough({ steps, pieceMs, failsAt }: Recipe, job: JobHandle): Promise<{ output: string }> {
+async function workThrough(
+  { steps, pieceMs, failsAt }: Recipe,
+  job: JobHandle,
+  ending: AbortSignal,
+): Promise<{ output: string }> {
+  const signal = AbortSignal.any([job.signal, ending]);
   const all = steps.reduce((sum, [, pieces]) => sum + pieces, 0);
   let done = 0;
   for (const [step, pieces, message] of steps) {
@@ -79,7 +84,7 @@ async function workThrough({ steps, pieceMs, failsAt }: Recipe, job: JobHandle):
       if (isLast && piece === failsAt)
         throw Object.assign(new Error(`Row ${(piece * 250).toLocaleString("en")} has no price`), { code: "BAD_ROW" });
       void job.progress((done / all) * 100, step, message(piece, pieces));
-      await sleep(pieceMs * (0.5 + Math.random()), undefined, { signal: job.signal });
+      await sleep(pieceMs * (0.5 + Math.random()), undefined, { signal });
     }
   }
   return { output: "result.stl" };

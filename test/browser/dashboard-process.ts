@@ -18,7 +18,8 @@ export interface DashboardProcess {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-const server = new URL("../../examples/dashboard/server.ts", import.meta.url);
+/** The server that a user starts. */
+export const dashboardServer = new URL("../../examples/dashboard/server.ts", import.meta.url);
 
 /** Starts the dashboard, on `port` where one is given, and waits until it answers. */
 export async function startDashboard(backstage: Backstage, port?: number): Promise<DashboardProcess> {
@@ -26,7 +27,7 @@ export async function startDashboard(backstage: Backstage, port?: number): Promi
   const url = `http://127.0.0.1:${taken}/`;
   const { databaseUrl, redisUrl } = backstage;
   const env = { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, RABBITMQ_URL: "", PORT: String(taken) };
-  const child = await startWorker(server, { env });
+  const child = await startWorker(dashboardServer, { env });
   let ended = "";
   void child.exit.then(({ stderr }) => {
     ended = stderr || "without a word";
