@@ -1,0 +1,196 @@
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { startChromium } from "./chromium.js";
+import { startToldDashboard, type ToldDashboard } from "./told-dashboard.js";
+import { browserTestMs, untilShown } from "./until-shown.js";
+
+vi.setConfig({ testTimeout: browserTestMs });
+
+let browser: Browser;
+let dashboard: ToldDashboard;
+let page: Page;
+
+beforeAll(async () => {
+  browser = await startChromium();
+});
+
+beforeEach(async () => {
+  dashboard = await startToldDashboard();
+  page = await browser.newPage({ viewport: { width: 800, height: 600 } });
+});
+
+afterEach(async () => {
+  await page.close();
+  await dashboard[Symbol.asyncDispose]();
+});
+
+afterAll(() => browser?.close());
+
+const waiting = { status: "pending", attempts: 0, started_at: null };
+const cancelled = { status: "cancelled", finished_at: "2026-01-20T10:31:00Z" };
+const cancelOf = (job: number) => page.getByRole("button", { name: new RegExp(` ${job}$`) });
+const shownValue = async (job: number) =>
+  Number(await page.getByRole("progressbar", { name: new RegExp(` ${job}$`) }).getAttribute("aria-valuenow"));
+const problem = () => page.locator(".problem").textContent();
+const titles = () => page.locator("h3").allTextContents();
+const focused = () => page.evaluate<string>("document.activeElement.textContent");
+
+test("a job that begins goes before those that wait, and the focus goes with it", async () => {
+  dashboard.job(1, waiting);
+  dashboard.job(2, waiting);
+  await page.goto(dashboard.url);
+  await cancelOf(2).focus();
+  dashboard.job(2, { percent: 5 });
+  await untilShown(async () => expect(await titles()).toEqual(["model 2", "model 1"]));
+  expect(await focused()).toBe("Cancel model 2");
+});
+
+test("the first job that ends keeps the focus of who ended it with the keyboard, and is seen", async () => {
+  for (let job = 1; job <= 20; job++) dashboard.job(job);
+  await page.goto(dashboard.url);
+  await cancelOf(1).focus();
+  await page.keyboard.press("Enter");
+  dashboard.job(1, cancelled);
+  await untilShown(async () => expect(await focused()).toBe("model 1"));
+  expect(await page.evaluate("scrollY")).toBeGreaterThan(0);
+});
+
+test("a page does not jump when the job that was cancelled with the mouse ends", async () => {
+  for (let job = 1; job <= 20; job++) dashboard.job(job);
+  await page.goto(dashboard.url);
+  await cancelOf(1).click();
+  dashboard.job(1, cancelled);
+  await page.locator("#over #job-1").waitFor();
+  expect(await focused()).toBe("model 1");
+  expect(await page.evaluate("scrollY")).toBe(0);
+});
+
+test("why a job was not cancelled stays readable while it goes on, until it ends", async () => {
+  dashboard.cancelAnswer = { status: 502, body: "<html>Bad gateway</html>" };
+  dashboard.job(1, { percent: 10 });
+  await page.goto(dashboard.url);
+  await cancelOf(1).click();
+  await untilShown(async () => expect(await problem()).toBe("Not cancelled: the server answered 502"));
+  dashboard.job(1, { percent: 20 });
+  await untilShown(async () => expect(await shownValue(1)).toBe(20));
+  expect(await problem()).toBe("Not cancelled: the server answered 502");
+  dashboard.job(1, { status: "completed", percent: 100 });
+  await page.locator("#over #job-1").waitFor();
+  expect(await problem()).toBe("");
+});
+
+test("why a job was not cancelled is the server's own reason where it gives one", async () => {
+  dashboard.cancelAnswer = { status: 429, body: JSON.stringify({ detail: "The quota is used up for now" }) };
+  dashboard.job(1);
+  await page.goto(dashboard.url);
+  await cancelOf(1).click();
+  await untilShown(async () => expect(await problem()).toBe("Not cancelled: The quota is used up for now"));
+  const news = page.locator("[aria-live=polite]");
+  await untilShown(async () =>
+    expect(await news.textContent()).toBe("model 1 was not cancelled: The quota is used up for now."),
+  );
+});
+
+test("a button that is pressed twice asks once", async () => {
+  dashboard.job(1);
+  await page.goto(dashboard.url);
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(request.method()));
+  await cancelOf(1).dblclick();
+  const news = page.locator("[aria-live=polite]");
+  await untilShown(async () => expect(await news.textContent()).toBe("model 1: cancelling."));
+  expect(asked.filter((method) => method === "POST")).toHaveLength(1);
+});
+
+test("a cancelled job that waits again can be cancelled again", async () => {
+  dashboard.job(1, waiting);
+  await page.goto(dashboard.url);
+  await cancelOf(1).click();
+  await untilShown(async () => expect(await cancelOf(1).textContent()).toBe("Cancelling… model 1"));
+  dashboard.job(1, { ...waiting, ...cancelled });
+  await page.locator("#over #job-1").waitFor();
+  dashboard.job(1, waiting);
+  await page.locator("#active #job-1").waitFor();
+  expect(await cancelOf(1).textContent()).toBe("Cancel model 1");
+  expect(await cancelOf(1).getAttribute("aria-disabled")).toBe("false");
+});
+
+test.each([
+  ["that runs", { percent: 5, started_at: "2026-02-01T08:00:00Z" }, 5],
+  ["that waits", waiting, 0],
+])("a server that comes back with another job of the same id, one %s, is believed", async (_, other, percent) => {
+  dashboard.job(1, { percent: 80, attempts: 2 });
+  dashboard.job(2, { percent: 100, status: "completed" });
+  await page.goto(dashboard.url);
+  await untilShown(async () => expect(await titles()).toHaveLength(2));
+  dashboard.begin();
+  dashboard.job(1, other);
+  dashboard.job(2, other);
+  await untilShown(async () => expect([await shownValue(1), await shownValue(2)]).toEqual([percent, percent]));
+});
+
+test("a job that left the list leaves the page, and how many are not on it is said", async () => {
+  dashboard.job(1);
+  dashboard.job(2, waiting);
+  await page.goto(dashboard.url);
+  await untilShown(async () => expect(await titles()).toEqual(["model 1", "model 2"]));
+  dashboard.list([1], 1_204);
+  await untilShown(async () => expect(await titles()).toEqual(["model 1"]));
+  expect(await page.locator("#counts").textContent()).toBe("1 running, 0 waiting, 1,204 more not shown");
+});
+
+test("a server that says nothing for half a minute is taken for lost, and asked again", async () => {
+  await page.clock.install();
+  dashboard.job(1);
+  await page.goto(dashboard.url);
+  const connection = page.locator("#connection");
+  await untilShown(async () => expect(await connection.textContent()).toBe("Live"));
+  await page.evaluate(`new MutationObserver(() => { window.wasLost ||= document.body.classList.contains("lost"); })
+    .observe(document.body, { attributes: true })`);
+  await page.clock.runFor(32_000);
+  await untilShown(async () => expect(await page.evaluate("window.wasLost")).toBe(true));
+  await untilShown(async () => expect(await connection.textContent()).toBe("Live"));
+  expect(dashboard.streams).toBe(1);
+});
+
+test("the time left counts down by itself", async () => {
+  await page.clock.install();
+  dashboard.job(1, { eta: 75 });
+  await page.goto(dashboard.url);
+  const time = page.locator(".time");
+  await untilShown(async () => expect(await time.textContent()).toBe("about 1 min 15 s left"));
+  await page.clock.runFor(20_000);
+  expect(await time.textContent()).toMatch(/^about 5[456] s left$/);
+});
+
+test("text from the right to the left is set as its writers read it", async () => {
+  dashboard.job(1, { type: "نموذج", message: "جارٍ معالجة الإطار 50 من 100" });
+  await page.goto(dashboard.url);
+  await page.locator("#job-1").waitFor();
+  const directions =
+    "[...document.querySelectorAll('.job bdi, .job .message')].map((e) => getComputedStyle(e).direction)";
+  expect(await page.evaluate(directions)).toEqual(["rtl", "rtl"]);
+});
+
+test("all text grows with the size that a reader has chosen", async () => {
+  dashboard.job(1);
+  await page.goto(dashboard.url);
+  await page.locator("#job-1").waitFor();
+  const sizes = () =>
+    page.evaluate<number[]>(
+      "[...document.querySelectorAll('body *')].map((e) => parseFloat(getComputedStyle(e).fontSize))",
+    );
+  const before = await sizes();
+  await page.addStyleTag({ content: "html { font-size: 200% }" });
+  expect(await sizes()).toEqual(before.map((size) => size * 2));
+});
+
+test("a page that was left lets its connection go, and has a new one when somebody comes back", async () => {
+  dashboard.job(1);
+  await page.goto(dashboard.url);
+  await page.locator("#job-1").waitFor();
+  await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))");
+  await untilShown(() => expect(dashboard.streams).toBe(0));
+  await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))");
+  await untilShown(() => expect(dashboard.streams).toBe(1));
+});
