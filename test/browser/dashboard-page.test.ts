@@ -102,6 +102,44 @@ test("a button that is pressed twice asks once", async () => {
   expect(asked.filter((method) => method === "POST")).toHaveLength(1);
 });
 
+test("a job that ended by itself before it was cancelled is not said to be refused", async () => {
+  dashboard.job(1);
+  await page.goto(dashboard.url);
+  await page.route("**/cancel", async (route) => {
+    dashboard.job(1, { status: "completed", percent: 100 });
+    await page.locator("#over #job-1").waitFor();
+    await route.fulfill({ status: 409 });
+  });
+  await cancelOf(1).click();
+  await page.waitForResponse("**/cancel");
+  const news = page.locator("[aria-live=polite]");
+  await untilShown(async () => expect(await news.textContent()).toBe("model 1: completed."));
+  expect(await problem()).toBe("");
+});
+
+test("the next attempt of a job that was to be cancelled can be cancelled", async () => {
+  dashboard.job(1, { percent: 50 });
+  await page.goto(dashboard.url);
+  await cancelOf(1).click();
+  await untilShown(async () => expect(await cancelOf(1).textContent()).toBe("Cancelling… model 1"));
+  dashboard.job(1, { percent: 5, attempts: 2 });
+  await untilShown(async () => expect(await shownValue(1)).toBe(5));
+  expect(await cancelOf(1).textContent()).toBe("Cancel model 1");
+});
+
+test("what was shown live stays where a lost connection ends in what was stored before it", async () => {
+  dashboard.job(1, { percent: 60, message: "live" });
+  dashboard.job(2, { percent: 60 });
+  await page.goto(dashboard.url);
+  await untilShown(async () => expect(await titles()).toHaveLength(2));
+  dashboard.begin();
+  dashboard.job(1, { percent: 55, message: "stored" });
+  dashboard.job(2, { percent: 55, status: "failed" });
+  await page.locator("#over #job-2").waitFor();
+  expect(await page.locator("#active .message").textContent()).toBe("live");
+  expect([await shownValue(1), await shownValue(2)]).toEqual([60, 60]);
+});
+
 test("a cancelled job that waits again can be cancelled again", async () => {
   dashboard.job(1, waiting);
   await page.goto(dashboard.url);
