@@ -177,6 +177,39 @@ test("a job that left the list leaves the page, and how many are not on it is sa
   expect(await page.locator("#counts").textContent()).toBe("1 running, 0 waiting, 1,204 more not shown");
 });
 
+test("a job that left the list stays as long as somebody is on it", async () => {
+  dashboard.job(1);
+  dashboard.job(2);
+  await page.goto(dashboard.url);
+  await cancelOf(2).focus();
+  dashboard.list([1], 7);
+  await untilShown(async () => expect(await page.locator("#counts").textContent()).toContain("7 more not shown"));
+  expect(await focused()).toBe("Cancel model 2");
+  await cancelOf(1).focus();
+  dashboard.list([1]);
+  await untilShown(async () => expect(await titles()).toEqual(["model 1"]));
+});
+
+test("a page without a job says so, as soon as it knows", async () => {
+  await page.goto(dashboard.url);
+  const empty = page.getByText("Nothing to do");
+  await untilShown(async () => expect(await page.locator("#connection").textContent()).toBe("Live"));
+  expect(await empty.isVisible()).toBe(false);
+  dashboard.list([]);
+  await empty.waitFor();
+  dashboard.job(1);
+  await empty.waitFor({ state: "hidden" });
+});
+
+test("jobs that end at once are read out together", async () => {
+  for (const job of [1, 2]) dashboard.job(job);
+  await page.goto(dashboard.url);
+  await untilShown(async () => expect(await titles()).toHaveLength(2));
+  for (const job of [1, 2]) dashboard.job(job, cancelled);
+  const news = page.locator("[aria-live=polite]");
+  await untilShown(async () => expect(await news.textContent()).toBe("model 1: cancelled. model 2: cancelled."));
+});
+
 test("a server that says nothing for half a minute is taken for lost, and asked again", async () => {
   await page.clock.install();
   dashboard.job(1);
@@ -199,6 +232,10 @@ test("the time left counts down by itself", async () => {
   await untilShown(async () => expect(await time.textContent()).toBe("about 1 min 15 s left"));
   await page.clock.runFor(20_000);
   expect(await time.textContent()).toMatch(/^about 5[456] s left$/);
+  dashboard.job(1, { percent: 99, eta: 1 });
+  await untilShown(async () => expect(await time.textContent()).toBe("about 1 s left"));
+  await page.clock.runFor(5_000);
+  expect(await time.textContent()).toBe("about 1 s left");
 });
 
 test("text from the right to the left is set as its writers read it", async () => {

@@ -84,14 +84,15 @@ function statusFor(host: string, path: string, method = "GET"): Promise<number |
 
 test("a name that leads to this machine but is another's gets nothing, whatever it asks", async () => {
   const id = await reporter.createJob({ type: "model" });
-  const foreign = `foreign.example:${dashboard.port}`;
-  const asked = [
-    statusFor(foreign, "/"),
-    statusFor(foreign, "/jobs/events"),
-    statusFor(foreign, `/api/v1/jobs/${id}`),
-    statusFor(foreign, `/api/v1/jobs/${id}/cancel`, "POST"),
-  ];
-  expect(await Promise.all(asked)).toEqual([403, 403, 403, 403]);
+  for (const host of [`foreign.example:${dashboard.port}`, "localhost.foreign.example", "foreign-localhost"]) {
+    const asked = [
+      statusFor(host, "/"),
+      statusFor(host, "/jobs/events"),
+      statusFor(host, `/api/v1/jobs/${id}`),
+      statusFor(host, `/api/v1/jobs/${id}/cancel`, "POST"),
+    ];
+    expect(await Promise.all(asked)).toEqual([403, 403, 403, 403]);
+  }
   expect(await statusFor(`localhost:${dashboard.port}`, `/api/v1/jobs/${id}`)).toBe(200);
 });
 
