@@ -139,6 +139,8 @@ test("plain: a state older than the one shown is not shown, and the stream is le
     const body = `retry: 10\n\n${(connections.shift() ?? []).join("")}`;
     return route.fulfill({ contentType: "text/event-stream", body });
   });
+  await page.clock.install({ time: 0 });
+  await page.clock.pauseAt(1_000);
   await show(page, "plain 7");
   const calls = () => page.evaluate("window.calls");
   await untilShown(async () =>
@@ -149,6 +151,8 @@ test("plain: a state older than the one shown is not shown, and the stream is le
       { percent: 100, openSources: 0 },
     ]),
   );
+  await page.clock.runFor(10_000);
+  expect(await page.evaluate("window.everOpened()"), "the browser reconnects by itself").toBe(1);
   await page.close();
 });
 
