@@ -717,7 +717,7 @@ describe("news that may have been missed", () => {
     };
     const seen = follow(reporter.watch("a"));
     await clock.advance(0);
-    await worker.startJob("a");
+    await worker.forceProgress("a", 5);
     await clock.advance(0);
     const loads = storage.loads.length;
     await clock.advance(1_000);
