@@ -20,6 +20,17 @@ describe("the newer of what is stored and what is told", () => {
     expect(newerProgress(running, told, "decimal")).toEqual(newer);
   });
 
+  test("keeps the stored message and rate where neither is told", () => {
+    const stored = { ...running, rate: 2 };
+    const told = { attempt: 2, progress: 50, step: "solve", message: null, at: 2_000 };
+    expect(newerProgress(stored, told, "decimal")).toMatchObject({
+      progress: 50,
+      step: "solve",
+      message: "m",
+      rate: 2,
+    });
+  });
+
   test("is floored as the column stores it, so that what is stored next is not lower", () => {
     expect(newerProgress(running, told, "integer").progress).toBe(55);
     const stored = { ...running, progress: 55, message: "Halfway", progressAt: 3_000 };
