@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { defaultJobTable, type JobTable, legacyJobTable, postgresStorage } from "../../src/adapters/postgres/index.js";
 import { runningAt, stored, versionOf, waiting, withEvent, write } from "../../src/conformance/storage-fixtures.js";
 import { legacyTableSql, quietPool, type ServerDatabase, serverDatabase } from "./postgres-subject.js";
@@ -174,6 +174,8 @@ describe("columns of other types", () => {
     ["numeric(5,2)", 12_345.678, 999.99],
     ["numeric(5,2)", 12.345, 12.35],
     ["numeric(3)", 12_345.678, 999],
+    ["numeric(2,4)", 12_345.678, 0.0099],
+    ["numeric(3,-2)", 1e9, 99_900],
   ])("a rate of type %s is never the reason that progress is refused", async (type, given, kept) => {
     await database.reset(
       `${minimalSql()}; alter table tasks add pace ${type}; insert into tasks values (1, 'pending', 0, 0)`,
@@ -207,7 +209,28 @@ describe("columns of other types", () => {
   });
 });
 
+test("what is no number and no instant is read as none", async () => {
+  const storage = postgresStorage(database.pool, { outbox: false });
+  await storage.schema.migrate();
+  await database.pool.query(`insert into worker_progress_jobs (id, status, progress_rate, progress_at, updated_at)
+    values (1, 'running', 'NaN', '-infinity', 'infinity'), (2, 'running', '-Infinity', null, null)`);
+  const none = { rate: null, progressAt: null, updatedAt: null };
+  expect(await stored(storage, "1")).toMatchObject(none);
+  expect(await stored(storage, "2")).toMatchObject(none);
+});
+
 describe("the legacy preset", () => {
+  test("reads a rate and a time without offset as they were written, wherever it runs, and what is no time as none", async () => {
+    await database.reset(`${legacyTableSql}; insert into jobs (metrics) values
+      ('{"progress_rate": 0.25, "last_progress_update": "2024-01-20T10:30:00"}'), ('{"last_progress_update": "just now"}')`);
+    const storage = postgresStorage(database.pool, { table: legacyJobTable, outbox: false });
+    vi.stubEnv("TZ", "America/New_York");
+    const [first, second] = [await stored(storage, "1"), await stored(storage, "2")];
+    vi.unstubAllEnvs();
+    expect(first).toMatchObject({ rate: 0.25, progressAt: Date.UTC(2024, 0, 20, 10, 30) });
+    expect(second.progressAt).toBeNull();
+  });
+
   test("reads what the Python workers wrote", async () => {
     await database.reset(`${legacyTableSql}; insert into jobs (type, status, progress, attempts, metrics, started_at) values
       ('model', 'running', 40, 1, '{"progress_step": "mesh", "progress_message": "Meshing", "faces": 7,
@@ -260,7 +283,7 @@ test("artefacts and the queue position are read where they are mapped", async ()
   const columns = { ...minimal.columns, artefacts: "files", queuePosition: "place" };
   const storage = postgresStorage(database.pool, { table: { ...minimal, columns }, outbox: false });
   expect(await stored(storage, "1")).toMatchObject({ artefacts: ["a.stl", { name: "b" }], queuePosition: 3 });
-  expect((await stored(storage, "2")).queuePosition).toBeNull();
+  expect(await stored(storage, "2")).toMatchObject({ artefacts: [], queuePosition: null });
 });
 
 test("silence cannot be told of a table that keeps no time", async () => {

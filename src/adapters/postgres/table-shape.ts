@@ -97,9 +97,9 @@ function shapeColumn(table: string, role: Role, column: CatalogColumn): ShapeCol
 }
 
 function greatestNumber({ fullType }: CatalogColumn): RawBuilder<unknown> | null {
-  const [, precision, scale] = /^numeric\((\d+),(\d+)\)$/.exec(fullType)?.map(Number) ?? [];
+  const [, precision, scale] = /^numeric\((\d+),(-?\d+)\)$/.exec(fullType)?.map(Number) ?? [];
   if (precision === undefined || scale === undefined) return null;
-  return sql.raw(`${"9".repeat(Math.max(0, precision - scale))}.${"9".repeat(scale)}`);
+  return sql.raw(`(1e${precision - scale} - 1e${-scale})`);
 }
 
 function castType(column: CatalogColumn): RawBuilder<unknown> {
