@@ -241,14 +241,17 @@ test("a dead-letter queue that refuses a message neither loses it nor gives back
 });
 
 describe("with a connection that was given", () => {
-  test("stop leaves it open", async () => {
+  test("stop leaves it open, and nobody listening to it", async () => {
     const given = await connect(rabbitmqUrl());
+    const listening = () => [given.listenerCount("error"), given.listenerCount("close")];
+    const before = listening();
     const handled: string[] = [];
     const consumer = stage.consumer({ handler: async ({ event_id }) => void handled.push(event_id) }, given);
     await consumer.start();
     await stage.publish(newEvents(1));
     await eventually(() => expect(handled).toHaveLength(1));
     await consumer.stop();
+    expect(listening()).toEqual(before);
     await (await given.createChannel()).close();
     await given.close();
   });

@@ -381,3 +381,8 @@ test.each<[string, object]>([
   expect(() => createEventConsumer("amqp://localhost", undefined as never)).toThrow("The options must be an object");
   expect(() => createEventConsumer("http://localhost", { queue: "erp", handler: async () => {} })).toThrow(TypeError);
 });
+
+test("a first wait that is longer than the longest one by default is the longest one", () => {
+  const retry = { firstMs: 60_000 };
+  expect(() => createEventConsumer("amqp://localhost", { queue: "erp", handler: async () => {}, retry })).not.toThrow();
+});
