@@ -178,3 +178,12 @@ test("stop closes the connection that the factory opened", async () => {
   await consumer.start();
   await Promise.all([consumer.stop(), opened.closed]);
 });
+
+test("a factory that answers no connection is a mistake, and not asked again", async () => {
+  const start = stage.consumer({ handler }, async () => ({}) as ChannelModel).start();
+  await expect(start).rejects.toThrow("must answer a promise of an amqplib ChannelModel");
+});
+
+test("a URL that cannot be read is no source", () => {
+  expect(() => stage.consumer({ handler }, "amqp://[")).toThrow("The source of events must be");
+});
