@@ -4,14 +4,14 @@ import type { Command, Machine, Plan, ServerName } from "./server-plan.js";
 import type { Tool } from "./tool-plan.js";
 
 const { planServers, serverNames, howToGet } = await import("./server-plan.js");
-const { amqpConsume, chromium, howToGetTool, pgbouncer, planTool } = await import("./tool-plan.js");
+const { amqpConsume, chromium, howToGetTool, jsonschema, pgbouncer, pika, planTool } = await import("./tool-plan.js");
 const { findRunning, dockerWorks } = await import("./server-search.js");
 const { findProgram, hasPrograms } = await import("./server-programs.js");
 
 try {
   const machine = await lookAround();
   carryOut(planServers(machine));
-  for (const tool of [chromium, amqpConsume, pgbouncer]) provide(tool, machine);
+  for (const tool of [chromium, amqpConsume, pika, jsonschema, pgbouncer]) provide(tool, machine);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
@@ -40,7 +40,7 @@ function carryOut(plan: Plan): void {
 
 // Without a tool only the tests that need it fail, and say so again: the others are worth running.
 function provide(tool: Tool, machine: Machine): void {
-  const plan = planTool(tool, machine, tool.programs.some(findProgram));
+  const plan = planTool(tool, machine, tool.programs.some(findProgram) || hasModule(tool));
   try {
     if (plan.kind === "install") {
       say(`${tool.name} missing: installing the Debian package`);
@@ -50,6 +50,14 @@ function provide(tool: Tool, machine: Machine): void {
   } catch {
     say(howToGetTool(tool));
   }
+}
+
+/** Whether the Python on the path or Debian's, which Debian's packages belong to, has the module. */
+function hasModule({ pythonModule }: Tool): boolean {
+  if (pythonModule === undefined) return false;
+  return ["python3", "/usr/bin/python3"].some(
+    (python) => spawnSync(python, ["-c", `import ${pythonModule}`]).status === 0,
+  );
 }
 
 function runAll(commands: readonly Command[]): void {

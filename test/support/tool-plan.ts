@@ -5,6 +5,8 @@ export interface Tool {
   readonly name: string;
   /** The names of the program, Debian's first. */
   readonly programs: readonly string[];
+  /** Where it is no program but a module for Python. */
+  readonly pythonModule?: string;
   readonly debianPackage: string;
 }
 
@@ -18,6 +20,20 @@ export const amqpConsume: Tool = {
   name: "amqp-consume",
   programs: ["amqp-consume"],
   debianPackage: "amqp-tools",
+};
+
+export const pika: Tool = {
+  name: "pika",
+  programs: [],
+  pythonModule: "pika",
+  debianPackage: "python3-pika",
+};
+
+export const jsonschema: Tool = {
+  name: "jsonschema",
+  programs: [],
+  pythonModule: "jsonschema",
+  debianPackage: "python3-jsonschema",
 };
 
 export const pgbouncer: Tool = {
