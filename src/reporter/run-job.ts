@@ -1,4 +1,5 @@
 import { WorkerProgressError } from "../domain/errors.js";
+import { printed } from "../domain/printed.js";
 import type { Log } from "../ports/log.js";
 import type { JobHandle } from "./job-handle.js";
 
@@ -70,9 +71,9 @@ function codeOf(error: unknown): string {
   const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
   if (typeof code === "string" && code !== "") return code;
   if (typeof code === "number") return String(code);
-  return error instanceof Error ? error.name : "Error";
+  return error instanceof Error ? printed(error.name) : "Error";
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return printed(error instanceof Error ? error.message : error);
 }

@@ -59,6 +59,16 @@ describe("run", () => {
     expect(job()).toMatchObject({ status: "failed", errorCode: code, errorMessage: message });
   });
 
+  test.each([
+    ["an object without a prototype", Object.create(null), "Error"],
+    ["an error whose message is one", Object.assign(new TypeError(), { message: Object.create(null) }), "TypeError"],
+  ])("fails the job when the work throws %s", async (_, thrown, code) => {
+    const { reporter, job } = withJob();
+    await expect(reporter.run("a", () => Promise.reject(thrown))).rejects.toBe(thrown);
+    const errorMessage = "something that cannot be printed";
+    expect(job()).toMatchObject({ status: "failed", errorCode: code, errorMessage });
+  });
+
   test("fails a job whose result is no JSON, with INVALID_ARGUMENT", async () => {
     const { reporter, job } = withJob();
     await expect(reporter.run("a", () => 10n)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
