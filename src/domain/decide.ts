@@ -11,7 +11,8 @@ import { cleanText } from "./text.js";
 
 /** What the rules depend on besides the job and the change. */
 export interface Rules {
-  readonly percentType: "integer" | "decimal";
+  /** How many decimal places of a percent are stored; null for as many as a number has. */
+  readonly percentDecimals: number | null;
   readonly statuses: ReadonlySet<JobStatus>;
   readonly limits: Limits;
 }
@@ -56,7 +57,7 @@ type StatusChange = Extract<Change, { kind: "status" }>;
 
 function decideProgress(previous: JobSnapshot, update: ProgressUpdate, at: number, rules: Rules): Decision {
   if (isTerminal(previous.status)) return finished(previous);
-  const progress = storedPercent(update.percent, rules.percentType);
+  const progress = storedPercent(update.percent, rules.percentDecimals);
   if (progress < previous.progress) {
     return reject("PROGRESS_DECREASED", `${progress} % is less than the stored ${previous.progress} %`);
   }
@@ -201,13 +202,13 @@ function progressAfter(
 ): number {
   if (change.status === "completed") return 100;
   const reported = Math.max(change.percent ?? 0, unwritten?.percent ?? 0);
-  return Math.max(stored.progress, storedPercent(reported, rules.percentType));
+  return Math.max(stored.progress, storedPercent(reported, rules.percentDecimals));
 }
 
 /** Unwritten progress that storing on its own would accept; else null. */
 function acceptable(stored: JobSnapshot, update: ProgressUpdate | null, rules: Rules): ProgressUpdate | null {
   if (update === null || isTerminal(stored.status)) return null;
-  return storedPercent(update.percent, rules.percentType) < stored.progress ? null : update;
+  return storedPercent(update.percent, rules.percentDecimals) < stored.progress ? null : update;
 }
 
 function patchOf(update: ProgressUpdate, limits: Limits): Omit<JobPatch, "updatedAt"> {

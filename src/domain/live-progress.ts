@@ -24,11 +24,11 @@ export interface ToldProgress {
 export function newerProgress(
   job: JobSnapshot,
   told: ToldProgress | null,
-  percentType: "integer" | "decimal",
+  percentDecimals: number | null,
 ): JobSnapshot {
   if (told === null || told.attempt !== job.attempt) return job;
   if (told.status === undefined ? job.status !== "running" : told.status !== job.status) return job;
-  const progress = storedPercent(told.progress, percentType);
+  const progress = storedPercent(told.progress, percentDecimals);
   const { step, message, rate } = {
     step: told.step ?? job.step,
     message: told.message ?? job.message,

@@ -11,9 +11,16 @@ export function checkPercent(value: unknown): CheckedPercent {
   return { ok: true, percent: Math.min(100, Math.max(0, value)) };
 }
 
-/** What a column of this type stores of a percent. Whole columns floor: 99.9 is never 100. */
-export function storedPercent(percent: number, type: "integer" | "decimal"): number {
-  return type === "integer" ? Math.floor(percent) : percent;
+/**
+ * What is stored of a percent with so many decimal places, 0–12; null for as many as a number has. It is cut off, not rounded:
+ * 99.9 is never 100.
+ */
+export function storedPercent(percent: number, decimals: number | null): number {
+  if (decimals === null) return percent;
+  const unit = 10 ** decimals;
+  // The product may be a hair off the whole number that it stands for: 0.29 times 100 is less than 29.
+  const nearest = Math.round(percent * unit);
+  return (nearest / unit > percent ? nearest - 1 : nearest) / unit;
 }
 
 function describe(value: unknown): string {

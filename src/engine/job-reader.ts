@@ -40,14 +40,14 @@ export class JobReader {
   /** The jobs by canonical id, in one read; what does not exist is absent. */
   async load(ids: readonly string[]): Promise<ReadonlyMap<string, JobSnapshot>> {
     const { storage, live } = this.#options;
-    const [{ percentType }, jobs, news] = await Promise.all([
+    const [{ percentDecimals }, jobs, news] = await Promise.all([
       this.traits(),
       this.#bounded(storage.load(ids)),
       // The storage answers all the same.
       live.latest(ids).catch(() => []),
     ]);
     const told = new Map(ids.map((id, i) => [id, news[i] ?? null]));
-    return new Map(jobs.map((job) => [job.id, newerProgress(job, told.get(job.id) ?? null, percentType)]));
+    return new Map(jobs.map((job) => [job.id, newerProgress(job, told.get(job.id) ?? null, percentDecimals)]));
   }
 
   async view(job: JobSnapshot): Promise<JobView> {

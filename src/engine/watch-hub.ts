@@ -4,7 +4,6 @@ import type { JobSnapshot } from "../domain/job-snapshot.js";
 import type { JobView } from "../domain/job-view.js";
 import type { CancelTimer, Clock } from "../ports/clock.js";
 import type { LiveAdapter, LiveMessage, Unsubscribe } from "../ports/live.js";
-import type { StorageTraits } from "../ports/storage.js";
 import type { JobReader } from "./job-reader.js";
 import { NewestOnly } from "./newest-only.js";
 import { StoragePatience } from "./storage-patience.js";
@@ -154,8 +153,8 @@ export class WatchHub {
     try {
       const answer = await this.#patience.until(read, isWanted);
       if (answer === null) return;
-      const [jobs, { percentType }] = answer;
-      for (const watched of batch) this.#loaded(watched, jobs.get(watched.id), percentType);
+      const [jobs, { percentDecimals }] = answer;
+      for (const watched of batch) this.#loaded(watched, jobs.get(watched.id), percentDecimals);
     } catch (error) {
       // A row that cannot be read ends the watching of its own job alone.
       if (batch.length > 1) for (const watched of batch) await this.#readBatch([watched]);
@@ -163,10 +162,10 @@ export class WatchHub {
     }
   }
 
-  #loaded(watched: WatchedJob, job: JobSnapshot | undefined, percentType: StorageTraits["percentType"]): void {
+  #loaded(watched: WatchedJob, job: JobSnapshot | undefined, percentDecimals: number | null): void {
     watched.heardAt = this.#now();
     if (job !== undefined) {
-      if (watched.loaded(job, percentType)) this.#read(watched);
+      if (watched.loaded(job, percentDecimals)) this.#read(watched);
       return;
     }
     const { id } = watched;

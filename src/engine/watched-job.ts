@@ -3,11 +3,9 @@ import { isTerminal } from "../domain/job-status.js";
 import type { JobView } from "../domain/job-view.js";
 import { newerProgress, notBehind } from "../domain/live-progress.js";
 import type { LiveMessage, Unsubscribe } from "../ports/live.js";
-import type { StorageTraits } from "../ports/storage.js";
 import type { NewestOnly } from "./newest-only.js";
 
 type Watcher = NewestOnly<JobView>;
-type PercentType = StorageTraits["percentType"];
 
 /** One watched job, and all who watch it in this process. */
 export class WatchedJob {
@@ -19,7 +17,7 @@ export class WatchedJob {
 
   readonly #view: (job: JobSnapshot) => Promise<JobView>;
   #job: JobSnapshot | null = null;
-  #percentType: PercentType = "integer";
+  #percentDecimals: number | null = 0;
   /** The last of each kind that came before the job was read first: progress must not hide that something was stored. */
   readonly #early = new Map<LiveMessage["kind"], LiveMessage>();
   /** Who has been told nothing yet. */
@@ -51,8 +49,8 @@ export class WatchedJob {
   }
 
   /** Takes in what the storage holds. Answers whether it has to be read again, because of what came meanwhile. */
-  loaded(job: JobSnapshot, percentType: PercentType): boolean {
-    this.#percentType = percentType;
+  loaded(job: JobSnapshot, percentDecimals: number | null): boolean {
+    this.#percentDecimals = percentDecimals;
     this.#show(notBehind(job, this.#job));
     const early = [...this.#early.values()];
     this.#early.clear();
@@ -68,7 +66,7 @@ export class WatchedJob {
     }
     if (message.attempt !== this.#job.attempt) return message.attempt > this.#job.attempt;
     if (message.kind === "stored" && message.status !== this.#job.status) return true;
-    const job = newerProgress(this.#job, message, this.#percentType);
+    const job = newerProgress(this.#job, message, this.#percentDecimals);
     if (job !== this.#job) this.#show(job);
     return false;
   }

@@ -7,8 +7,11 @@ import type { OutboxAdapter } from "./outbox.js";
 /** What the engine must know of a table before it decides. */
 export interface StorageTraits {
   readonly idType: JobIdType;
-  /** Whether stored progress keeps fractions; on "integer" a fraction is floored before it is decided on. */
-  readonly percentType: "integer" | "decimal";
+  /**
+   * How many decimal places stored progress keeps, 0–12; null for as many as a number has. What is beyond is cut off before it is
+   * decided on.
+   */
+  readonly percentDecimals: number | null;
   /** The statuses the mapping has a spelling for. The engine never writes another. */
   readonly statuses: ReadonlySet<JobStatus>;
 }

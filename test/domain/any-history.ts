@@ -3,6 +3,7 @@ import type { Change, Command } from "../../src/domain/command.js";
 import { type Decision, decide, type Rules } from "../../src/domain/decide.js";
 import type { JobSnapshot } from "../../src/domain/job-snapshot.js";
 import { isTerminal, type JobStatus, jobStatuses } from "../../src/domain/job-status.js";
+import { storedPercent } from "../../src/domain/percent.js";
 import type { ProgressUpdate } from "../../src/domain/progress-update.js";
 import { at, job, jobAfter, rules } from "./sample-job.js";
 
@@ -23,7 +24,7 @@ export const anyUpdate: fc.Arbitrary<ProgressUpdate> = fc.record(
 
 /** Mappings of either column type, which may lack spellings. */
 export const anyRules: fc.Arbitrary<Rules> = fc.record({
-  percentType: fc.constantFrom("integer", "decimal"),
+  percentDecimals: fc.constantFrom(0, 2, null),
   statuses: fc.oneof(
     { weight: 3, arbitrary: fc.constant(rules.statuses) },
     {
@@ -35,11 +36,14 @@ export const anyRules: fc.Arbitrary<Rules> = fc.record({
 });
 
 /** A job that a table of these rules can hold. */
-export function anyJob({ percentType, statuses }: Rules): fc.Arbitrary<JobSnapshot> {
+export function anyJob({ percentDecimals, statuses }: Rules): fc.Arbitrary<JobSnapshot> {
   return fc
     .record({
       status: fc.constantFrom(...statuses),
-      progress: fc.oneof(fc.constant(0), percentType === "integer" ? fc.integer({ min: 0, max: 100 }) : anyPercent),
+      progress: fc.oneof(
+        fc.constant(0),
+        anyPercent.map((percent) => storedPercent(percent, percentDecimals)),
+      ),
       attempt: fc.nat(3),
       progressAt: fc.constantFrom(null, at - 5_000),
       startedAt: fc.constantFrom(null, at - 60_000),

@@ -42,7 +42,7 @@ describe("in any history of commands", () => {
 
   test("a whole percent stays whole", () => {
     always(
-      (step) => isWrite(step) && step.rules.percentType === "integer",
+      (step) => isWrite(step) && step.rules.percentDecimals === 0,
       ({ next }) => expect(Number.isInteger(next.progress)).toBe(true),
     );
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { decide } from "../../src/domain/decide.js";
 import { at, command, failedJob, job, patchOf, progress, rules, written } from "./sample-job.js";
 
-const decimal = { ...rules, percentType: "decimal" } as const;
+const decimal = { ...rules, percentDecimals: null } as const;
 
 describe("a report of progress", () => {
   test("stores what it says and when, and nothing else", () => {

@@ -52,12 +52,36 @@ describe("a percent", () => {
 
 describe("a stored percent", () => {
   test("a whole column floors: 99.9 is never 100", () => {
-    expect([0.9, 33.3, 99.9, 99.999999, 100].map((percent) => storedPercent(percent, "integer"))).toEqual([
-      0, 33, 99, 99, 100,
-    ]);
+    expect([0.9, 33.3, 99.9, 99.999999, 100].map((percent) => storedPercent(percent, 0))).toEqual([0, 33, 99, 99, 100]);
   });
 
-  test("a decimal column keeps fractions", () => {
-    expect(storedPercent(99.9, "decimal")).toBe(99.9);
+  test.each([
+    [99.999, 2, 99.99],
+    [33.336, 2, 33.33],
+    [0.29, 2, 0.29],
+    [1.005, 2, 1],
+    [99.99999999, 4, 99.9999],
+    [100, 12, 100],
+    [99.9, null, 99.9],
+    [100 / 3, null, 100 / 3],
+  ])("of %d with %d decimal places is %d", (percent, decimals, stored) => {
+    expect(storedPercent(percent, decimals)).toBe(stored);
+  });
+
+  test("is the greatest of its decimal places that is not above, and stays what it is when it is stored again", () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0, max: 100, noNaN: true }),
+        fc.integer({ min: 0, max: 12 }),
+        (percent, decimals) => {
+          const stored = storedPercent(percent, decimals);
+          expect(stored).toBeLessThanOrEqual(percent);
+          expect(percent - stored).toBeLessThanOrEqual(10 ** -decimals);
+          expect(Number(stored.toFixed(decimals))).toBe(stored);
+          expect(storedPercent(stored, decimals)).toBe(stored);
+        },
+      ),
+      { numRuns: 1_000 },
+    );
   });
 });

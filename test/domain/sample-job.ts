@@ -8,7 +8,7 @@ import type { ProgressUpdate } from "../../src/domain/progress-update.js";
 /** When sample commands happen. */
 export const at = Date.UTC(2024, 0, 20, 10, 30);
 
-export const rules: Rules = { percentType: "integer", statuses: new Set(jobStatuses), limits: defaultLimits };
+export const rules: Rules = { percentDecimals: 0, statuses: new Set(jobStatuses), limits: defaultLimits };
 
 /** The rules of a mapping that lacks spellings. */
 export function rulesWithout(...missing: readonly JobStatus[]): Rules {

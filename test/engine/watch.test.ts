@@ -146,7 +146,7 @@ describe("a watcher", () => {
 
   test("sees fractions where the table stores them", async () => {
     const { clock, storage, worker, reporter } = stage();
-    storage.traits = { ...storage.traits, percentType: "decimal" };
+    storage.traits = { ...storage.traits, percentDecimals: null };
     withJobs(storage, "a");
     const job = await worker.startJob("a");
     await job.progress(10);

@@ -65,7 +65,7 @@ export class InMemoryStorage implements StorageAdapter {
   readonly statements: number[] = [];
   /** Makes every call but `prepare` wait until it is opened. */
   readonly gate = new Gate();
-  traits: StorageTraits = { idType: "text", percentType: "integer", statuses: new Set(jobStatuses) };
+  traits: StorageTraits = { idType: "text", percentDecimals: 0, statuses: new Set(jobStatuses) };
   /** Every call rejects with it while it is set. */
   outage: ErrorCode | null = null;
   /** Called before each commit, as another process that gets in between. */

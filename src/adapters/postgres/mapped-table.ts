@@ -8,7 +8,7 @@ import { catalogColumns } from "./read-catalog.js";
 import type { Run } from "./run.js";
 import { tableName } from "./sql-text.js";
 import { type StatusSpelling, statusSpelling } from "./status-spelling.js";
-import { idType, percentType, type TableShape, tableShape } from "./table-shape.js";
+import { idType, percentDecimals, type TableShape, tableShape } from "./table-shape.js";
 
 /** The job table as the mapping names it and the database has it. */
 export interface MappedTable {
@@ -37,7 +37,11 @@ export async function findMappedTable(run: Run, settings: StorageSettings): Prom
     throw new WorkerProgressError("SCHEMA_MISMATCH", `Table ${quoted(name, schema)} does not exist: run migrate()`);
   }
   const spelling = statusSpelling(table, shape.status.labels);
-  const traits = { idType: idType(shape), percentType: percentType(shape), statuses: new Set(spelling.spelled.keys()) };
+  const traits = {
+    idType: idType(shape),
+    percentDecimals: percentDecimals(shape),
+    statuses: new Set(spelling.spelled.keys()),
+  };
   return { mapping: table, name: tableName(table.name, jobSchema(settings)), shape, spelling, traits };
 }
 

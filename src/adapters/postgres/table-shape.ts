@@ -10,7 +10,9 @@ export interface ShapeColumn {
   readonly type: string;
   /** The type to cast text to, as SQL. */
   readonly castTo: RawBuilder<unknown>;
-  /** The greatest number that a numeric of limited precision holds, as SQL; null for any other type. */
+  /** How many decimal places a numeric of limited precision keeps; null for any other type. */
+  readonly scale: number | null;
+  /** The greatest number that it holds, as SQL. */
   readonly greatest: RawBuilder<unknown> | null;
   readonly labels: readonly string[] | null;
 }
@@ -26,6 +28,7 @@ const integerTypes = ["int2", "int4", "int8"];
 const jsonTypes = ["jsonb", "json"];
 const timestampTypes = ["timestamptz", "timestamp"];
 const enumType = "an enum";
+const mostDecimals = 12;
 
 const allowedTypes: Readonly<Record<Role, readonly string[]>> = {
   id: [...integerTypes, "uuid", ...textTypes],
@@ -78,9 +81,12 @@ export function idType({ id }: TableShape): JobIdType {
   return integerTypes.includes(id.type) ? "integer" : "text";
 }
 
-/** Whether stored progress keeps fractions. */
-export function percentType({ progress }: TableShape): "integer" | "decimal" {
-  return integerTypes.includes(progress.type) ? "integer" : "decimal";
+/** How many decimal places of a percent the column keeps; null for as many as a number has. */
+export function percentDecimals({ progress }: TableShape): number | null {
+  if (integerTypes.includes(progress.type)) return 0;
+  // A real has six digits that are kept whatever they are.
+  if (progress.type === "float4") return 4;
+  return progress.scale !== null && progress.scale <= mostDecimals ? Math.max(0, progress.scale) : null;
 }
 
 function shapeColumn(table: string, role: Role, column: CatalogColumn): ShapeColumn {
@@ -93,13 +99,13 @@ function shapeColumn(table: string, role: Role, column: CatalogColumn): ShapeCol
     );
   }
   const { name, type, labels } = column;
-  return { name: sql.id(name), type, castTo: castType(column), greatest: greatestNumber(column), labels };
+  return { name: sql.id(name), type, castTo: castType(column), ...limitsOf(column), labels };
 }
 
-function greatestNumber({ fullType }: CatalogColumn): RawBuilder<unknown> | null {
+function limitsOf({ fullType }: CatalogColumn): Pick<ShapeColumn, "scale" | "greatest"> {
   const [, precision, scale] = /^numeric\((\d+),(-?\d+)\)$/.exec(fullType)?.map(Number) ?? [];
-  if (precision === undefined || scale === undefined) return null;
-  return sql.raw(`(1e${precision - scale} - 1e${-scale})`);
+  if (precision === undefined || scale === undefined) return { scale: null, greatest: null };
+  return { scale, greatest: sql.raw(`(1e${precision - scale} - 1e${-scale})`) };
 }
 
 function castType(column: CatalogColumn): RawBuilder<unknown> {
