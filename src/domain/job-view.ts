@@ -61,7 +61,12 @@ export function jobView(job: JobSnapshot, idType: JobIdType, now: number): JobVi
 function estimates(job: JobSnapshot, now: number): Pick<JobView, "rate" | "eta"> {
   if (job.status !== "running" || job.rate === null || job.progressAt === null) return {};
   const left = secondsLeft(job.rate, { percent: job.progress, at: job.progressAt }, now);
-  return left === null ? {} : { rate: Number(job.rate.toPrecision(4)), eta: Math.ceil(left) };
+  return left === null ? {} : { rate: shown(job.rate), eta: Math.ceil(left) };
+}
+
+/** Three decimal places, or four digits where they would say less. */
+function shown(rate: number): number {
+  return Number(rate < 0.1 ? rate.toPrecision(4) : rate.toFixed(3));
 }
 
 // The old service answered whole seconds ("2024-01-20T10:30:00Z"); events carry milliseconds.
