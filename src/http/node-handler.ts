@@ -28,7 +28,9 @@ export function toNodeHandler(handler: JobHandler, { stallMs = 60_000 }: NodeHan
   }
   return async (message, target) => {
     // A pipelined request waits for its turn: one connection is worth one stream, however many it asks for.
-    if (target.socket === null) await new Promise((resolve) => target.once("socket", resolve));
+    if (target.socket === null && !target.destroyed) await turn(message, target);
+    // Its connection is lost, or somebody else has answered.
+    if (target.socket === null) return;
     const gone = new AbortController();
     const leave = () => {
       if (!target.writableEnded) gone.abort();
@@ -44,6 +46,17 @@ export function toNodeHandler(handler: JobHandler, { stallMs = 60_000 }: NodeHan
       target.destroy(error instanceof Error ? error : new Error(reasonOf(error)));
     }
   };
+}
+
+/** Until what came before on its connection is answered, or the connection is lost. */
+function turn(message: IncomingMessage, target: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    target.once("socket", () => resolve());
+    // Also emitted when a body parser has read it all.
+    message.once("close", () => {
+      if (message.socket.destroyed) resolve();
+    });
+  });
 }
 
 async function respond(handler: JobHandler, message: IncomingMessage, signal: AbortSignal): Promise<Response> {

@@ -75,6 +75,40 @@ test("a client that goes away before the handler is called, in a slow middleware
   expect([source.taken, source.watching]).toEqual([0, 0]);
 });
 
+test("a client that goes away while its next request waits for its turn: the handler is done with both", async () => {
+  const source = new FakeJobs();
+  source.set(view());
+  const handle = toNodeHandler(checkedHandler(source));
+  let settled = 0;
+  const { connection } = await serve(async (request, response) => {
+    await handle(request, response);
+    settled++;
+  });
+  const client = connection();
+  client.write(watch.repeat(2));
+  await eventually(() => expect(source.watching).toBe(1));
+  client.resetAndDestroy();
+  await eventually(() => expect(settled).toBe(2));
+  expect([source.taken, source.watching]).toEqual([1, 0]);
+});
+
+test("a request that somebody else has answered: the handler is done with it, and nothing is watched", async () => {
+  const source = new FakeJobs();
+  source.set(view());
+  const handle = toNodeHandler(checkedHandler(source));
+  const handled = Promise.withResolvers<void>();
+  const { connection } = await serve(async (request, response) => {
+    const answered = once(response, "close");
+    response.end();
+    await answered;
+    await handle(request, response);
+    handled.resolve();
+  });
+  connection().write(watch);
+  await handled.promise;
+  expect([source.taken, source.watching]).toEqual([0, 0]);
+});
+
 test("a client that goes away with its answer has not gone too early", async () => {
   const { client, request } = await askOnce(
     "GET /api/v1/jobs/123 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
