@@ -110,7 +110,8 @@ export class ConsumeSession<Extra extends object> {
     const reason = reasonOf(error);
     log.warn("An event cannot go to the dead letters for the time being", { queue, deadLetter, reason });
     await pause(retry.maxMs, this.#stopping);
-    this.#end(reason);
+    // stop() waits for the handlers that run.
+    if (!this.#stopping.aborted) this.#end(reason);
   }
 
   /** Whether the message is to be acknowledged. */

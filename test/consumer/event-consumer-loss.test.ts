@@ -240,6 +240,31 @@ test("a dead-letter queue that refuses a message neither loses it nor gives back
   expect((await stage.deadLetter()).content.toString()).toMatch(/two|three/);
 });
 
+test("stop waits for the handlers that run, also while a dead letter waits to be tried again", async () => {
+  const [begun, blocked] = [gate(), gate()];
+  const outcomes: boolean[] = [];
+  const handler = async (_: unknown, { signal }: { signal: AbortSignal }) => {
+    begun.open();
+    await blocked.opened;
+    outcomes.push(signal.aborted);
+  };
+  const consumer = stage.consumer({ handler, retry: { firstMs: 1_000, maxMs: 600_000 }, queueType: "classic" });
+  await consumer.start();
+  const channel = await stage.connection.createConfirmChannel();
+  await channel.deleteQueue(stage.deadQueue);
+  const full = { "x-max-length": 1, "x-overflow": "reject-publish" };
+  await channel.assertQueue(stage.deadQueue, { arguments: full });
+  await stage.publish(newEvents(1));
+  await begun.opened;
+  for (const body of ["one", "two", "three"]) await stage.send(body);
+  await eventually(() => expect(stage.log.lines.join()).toContain("cannot go to the dead letters for the time being"));
+  const stopping = consumer.stop({ deadlineMs: Number.POSITIVE_INFINITY });
+  await eventually(async () => expect((await channel.checkQueue(stage.queue)).consumerCount).toBe(0));
+  blocked.open();
+  await stopping;
+  expect(outcomes).toEqual([false]);
+});
+
 describe("with a connection that was given", () => {
   test("stop leaves it open, and nobody listening to it", async () => {
     const given = await connect(rabbitmqUrl());
