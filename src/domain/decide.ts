@@ -172,7 +172,8 @@ function silently({ status, progress, attempt }: JobSnapshot, set: JobPatch): De
 const paceAnew = { rate: 0 } as const;
 
 function rateAfter(previous: JobSnapshot, progress: number, at: number): number | null {
-  if (previous.status !== "running" || previous.progressAt === null || previous.rate === paceAnew.rate) return null;
+  if (previous.status !== "running" || previous.progressAt === null) return null;
+  if (previous.rate === paceAnew.rate) return progress > previous.progress ? null : paceAnew.rate;
   const from = { percent: previous.progress, at: firstMoveFrom(previous) ?? previous.progressAt };
   return nextRate(previous.rate, from, { percent: progress, at });
 }

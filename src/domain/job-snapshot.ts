@@ -22,7 +22,7 @@ export interface JobSnapshot extends JobVersion {
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
   readonly cancelRequested: boolean;
-  /** Points per second, weighted towards the latest; null while unknown, 0 after a pause until progress is written again. */
+  /** Points per second, weighted towards the latest; null while unknown, 0 after a pause until it moves. */
   readonly rate: number | null;
   readonly artefacts: readonly JsonValue[];
   readonly queuePosition: number | null;

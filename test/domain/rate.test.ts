@@ -126,6 +126,13 @@ describe("the rate of a job", () => {
     expect([again.rate, reported(reported(again, 31, hour + 2), 35, hour + 4).rate]).toEqual([0, 2]);
   });
 
+  test("that is resumed at 0 % is unknown until it moves again, however often it was written there", () => {
+    const begun = job({ attempt: 1, progress: 0, startedAt: at, progressAt: at });
+    const resumed = jobAfter(begun, decide(begun, command(start({ attempt: 1 }), { at: at + hour * 1_000 }), rules));
+    const first = reported(reported(reported(resumed, 0, hour + 2), 0, hour + 4), 4, hour + 6);
+    expect([first.rate, reported(first, 8, hour + 8).rate]).toEqual([null, 2]);
+  });
+
   test("that waits in the queue at 0 % is unknown until it moves again", () => {
     const queued = job({ status: "queued", attempt: 0, progress: 0, startedAt: null, progressAt: at });
     const first = reported(queued, 4, hour);
