@@ -108,7 +108,7 @@ export class Landing {
   }
 
   #progressRefused(slot: Slot, error: WorkerProgressError): void {
-    if (slot.attempt !== null && slot.attempt === slot.signal?.attempt && endsAttempt(error)) slot.signal.abort(error);
+    if (endsAttempt(error)) slot.signal?.abort(error);
     // The value is at fault, not the job: what was reported since may be stored.
     if (error.code === "PROGRESS_DECREASED" || error.code === "STORAGE_REJECTED") {
       this.#stored(slot, slot.known?.progress ?? 0);
@@ -213,8 +213,7 @@ function settleChange(slot: Slot, item: Extract<LaneItem, { kind: "change" }>, r
 
 /** Tells the attempt's signal what the stored row said. */
 function observe(slot: Slot, wish?: string): void {
-  if (slot.known?.cancelRequested && slot.attempt === slot.signal?.attempt)
-    slot.signal?.abort(cancelled(slot.key), wish);
+  if (slot.known?.cancelRequested) slot.signal?.abort(cancelled(slot.key), wish);
 }
 
 function isByWorker({ kind }: Change): boolean {

@@ -57,7 +57,7 @@ export class Slot {
 
   /** The attempt this process began or first reported on; null when it belongs to none yet. */
   attempt: number | null = null;
-  /** Set when this process began the attempt by `startJob`; stays until the next. */
+  /** That of `attempt`; set when this process began it by `startJob`; stays until the next. */
   signal: AttemptSignal | null = null;
 
   /** Whether a report is only kept: its window runs, or a write is on its way. */
