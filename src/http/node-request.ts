@@ -18,7 +18,7 @@ export function nodeRequest(request: Request): IncomingMessage | undefined {
   return incoming.get(request);
 }
 
-/** A `Request` of what `node:http` received. @throws TypeError for a URL or a header that `Request` cannot hold */
+/** A `Request` of what `node:http` received. @throws TypeError for a method, a URL or a header that `Request` cannot hold */
 export function webRequest(message: IncomingMessage, signal: AbortSignal): Request {
   // A `Request` cannot be a TRACE: it becomes another method that no path answers.
   const method = message.method === "TRACE" ? "UNANSWERED" : (message.method ?? "GET");
