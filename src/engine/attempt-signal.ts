@@ -5,7 +5,7 @@ export class AttemptSignal {
   readonly attempt: number;
   #controller: AbortController | null = null;
   #reason: WorkerProgressError | null = null;
-  #wish: string | null = null;
+  #cancelReason: string | null = null;
   #ended = false;
   #lost = false;
 
@@ -25,14 +25,14 @@ export class AttemptSignal {
   }
 
   /** What was last said when somebody wanted the job cancelled; null where nothing was, or it is not known. */
-  get wish(): string | null {
-    return this.#wish;
+  get cancelReason(): string | null {
+    return this.#cancelReason;
   }
 
-  abort(reason: WorkerProgressError, wish: string | null = null): void {
+  abort(reason: WorkerProgressError, cancelReason: string | null = null): void {
     if (this.#ended) return;
     this.#reason ??= reason;
-    this.#wish = wish ?? this.#wish;
+    this.#cancelReason = cancelReason ?? this.#cancelReason;
     this.#lost ||= reason.code !== "JOB_CANCELLED";
     this.#controller?.abort(this.#reason);
   }

@@ -212,8 +212,8 @@ function settleChange(slot: Slot, item: Extract<LaneItem, { kind: "change" }>, r
 }
 
 /** Tells the attempt's signal what the stored row said. */
-function observe(slot: Slot, wish?: string): void {
-  if (slot.known?.cancelRequested) slot.signal?.abort(cancelled(slot.key), wish);
+function observe(slot: Slot, cancelReason?: string): void {
+  if (slot.known?.cancelRequested) slot.signal?.abort(cancelled(slot.key), cancelReason);
 }
 
 function isByWorker({ kind }: Change): boolean {

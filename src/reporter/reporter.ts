@@ -60,7 +60,7 @@ export function reporterOver(parts: ReporterParts): ProgressReporter {
       options: TransactionOption & { percent?: number | undefined } = {},
     ) => setStatus(jobId, bound, "failed", { ...options, errorCode, errorMessage }),
     cancel: (reason?: string, options: TransactionOption = {}) =>
-      setStatus(jobId, bound, "cancelled", { ...options, message: reason ?? bound?.wish ?? undefined }),
+      setStatus(jobId, bound, "cancelled", { ...options, message: reason ?? bound?.cancelReason ?? undefined }),
   });
 
   const handleOf = (jobId: JobId, { job, previous, signal }: Stored): JobHandle => {
