@@ -106,6 +106,7 @@ export class ConsumeSession<Extra extends object> {
 
   /** The dead letters are refused: what else is in hand would be given back, and counted, at each try. */
   async #failed(error: unknown): Promise<void> {
+    if (this.#abandoned.signal.aborted) return;
     const { queue, deadLetter, retry, log } = this.#settings;
     const reason = reasonOf(error);
     log.warn("An event cannot go to the dead letters for the time being", { queue, deadLetter, reason });

@@ -1,6 +1,7 @@
 import { WorkerProgressError } from "../domain/errors.js";
 import type { JobSnapshot } from "../domain/job-snapshot.js";
 import type { JobView } from "../domain/job-view.js";
+import { printed } from "../domain/printed.js";
 import type { JobReader } from "../engine/job-reader.js";
 import type { ProgressEngine } from "../engine/progress-engine.js";
 import type { Clock } from "../ports/clock.js";
@@ -42,7 +43,7 @@ async function silentJobs({ reader }: Parts, silentSince: number, { limit = 100 
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > 1_000) {
     throw new WorkerProgressError(
       "INVALID_ARGUMENT",
-      `Cannot find stalled jobs: limit must be 1 to 1000, got ${limit}`,
+      `Cannot find stalled jobs: limit must be 1 to 1000, got ${printed(limit)}`,
     );
   }
   return reader.silent(silentSince, limit);
@@ -51,6 +52,6 @@ async function silentJobs({ reader }: Parts, silentSince: number, { limit = 100 
 function silentSinceOf({ clock }: Parts, options: StalledOptions | null | undefined): number {
   const olderThanMs = options?.olderThanMs ?? Number.NaN;
   if (Number.isFinite(olderThanMs) && olderThanMs >= 1) return Math.floor(clock.wall() - olderThanMs);
-  const problem = `olderThanMs must be 1 or more milliseconds, got ${options?.olderThanMs}`;
+  const problem = `olderThanMs must be 1 or more milliseconds, got ${printed(options?.olderThanMs)}`;
   throw new WorkerProgressError("INVALID_ARGUMENT", `Cannot find stalled jobs: ${problem}`);
 }

@@ -161,9 +161,9 @@ test("two who time out the same thousand jobs at once end each of them once, and
   expect(ids.filter((id) => events(id).length !== 1)).toEqual([]);
 });
 
-test.each([0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, undefined, "60"])(
+test.each([0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, undefined, "60", Symbol("60")])(
   "olderThanMs %s is refused",
-  async (olderThanMs) => {
+  async (olderThanMs: unknown) => {
     const { operator } = stage();
     for (const call of [operator.findStalled, operator.timeoutStalled]) {
       await expect(call({ olderThanMs: olderThanMs as number })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
