@@ -2,13 +2,17 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { memoryLive } from "../../src/adapters/memory/index.js";
 import { Database } from "../../src/adapters/postgres/database.js";
 import { listeningClients } from "../../src/adapters/postgres/listening-client.js";
+import { NotificationListener } from "../../src/adapters/postgres/notification-listener.js";
+import { notify } from "../../src/adapters/postgres/notify.js";
 import { openPostgres } from "../../src/adapters/postgres/open-postgres.js";
 import { postgresLive } from "../../src/adapters/postgres/postgres-live.js";
 import { runOnFirstUse } from "../../src/adapters/postgres/run-statement.js";
+import { type Topic, tableChannels } from "../../src/adapters/postgres/table-channels.js";
 import { cancellationOf, recorder, storedOf } from "../../src/conformance/live-fixtures.js";
 import type { LiveAdapter } from "../../src/ports/live.js";
 import { type ProxiedUrl, viaProxy } from "../guarantees/via-proxy.js";
 import { eventually } from "../support/eventually.js";
+import { freePort } from "../support/free-port.js";
 import { type TestDatabase, testDatabase } from "../support/servers.js";
 import { type LiveProcess, listeners, liveProcess, testWaits } from "./postgres-live-subject.js";
 import { type ServerDatabase, serverDatabase } from "./postgres-subject.js";
@@ -149,5 +153,45 @@ test("a connection that takes LISTEN and delivers nothing does not count, until 
   target = database.url;
   // It hears from here on; an echo may take longer than 100 ms on a busy machine, and is tried again.
   await eventually(() => expect([live.reach, job.gaps]).toEqual(["shared", 1]));
+  expect(warnings).toEqual([notHeard, heardAgain]);
+});
+
+test("who comes during an outage is heard after it, though nobody was there when the next try was due", async () => {
+  const source = (url: string) => ({ kind: "postgres-url", url }) as const;
+  const away = new URL(database.url);
+  away.port = String(await freePort());
+  let [target, asked] = [away.href, 0];
+  const sending = new Database(source(database.url), 5_000);
+  const run = runOnFirstUse(sending);
+  const wanted = new Set<Topic>(["news"]);
+  const listener = new NotificationListener({
+    clients: {
+      hosts: 1,
+      make: async () => (await listeningClients(source(target))?.make()) as never,
+      isOver: () => false,
+    },
+    channels: () => tableChannels(run, { name: "worker_progress_jobs", schema: undefined }),
+    ownChannel: "worker_progress_test",
+    send: (notification) => notify(run, [notification]),
+    wanted: () => {
+      asked++;
+      return [...wanted];
+    },
+    onPayload: () => {},
+    onStands: () => {},
+    onLost: () => {},
+    log,
+    waits: testWaits,
+  });
+  open.push({ close: () => listener.close().then(() => sending.close()) });
+  await listener.listen("news");
+  expect(warnings).toEqual([notHeard]);
+  wanted.clear();
+  const askedBefore = asked;
+  await eventually(() => expect(asked).toBeGreaterThan(askedBefore));
+  target = database.url;
+  wanted.add("news");
+  await listener.listen("news");
+  await eventually(() => expect(listener.hears("news")).toBe(true));
   expect(warnings).toEqual([notHeard, heardAgain]);
 });

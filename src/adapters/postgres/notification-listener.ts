@@ -61,7 +61,12 @@ export class NotificationListener {
 
   /** Resolves once a topic that is wanted is heard, or when it is clear that it is not for now. */
   async listen(topic: Topic): Promise<void> {
-    if (this.#closed || this.hears(topic) || this.#outage.isOut) return;
+    if (this.#closed || this.hears(topic)) return;
+    if (this.#outage.isOut) {
+      // When the last try was due nobody wanted to hear.
+      if (this.#timer === undefined) void this.#open();
+      return;
+    }
     const listening = this.#standing === null ? this.#open() : this.#listenOn(this.#standing, topic);
     await answerWithin(this.#parts.waits.readyMs, listening).catch(() => {});
   }
@@ -184,7 +189,10 @@ export class NotificationListener {
   #later(delayMs: number, run: () => Promise<void>): void {
     clearTimeout(this.#timer);
     if (this.#closed) return;
-    this.#timer = setTimeout(() => void run(), delayMs);
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void run();
+    }, delayMs);
     this.#timer.unref();
   }
 }
