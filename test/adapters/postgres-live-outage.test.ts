@@ -14,7 +14,7 @@ import { type ProxiedUrl, viaProxy } from "../guarantees/via-proxy.js";
 import { eventually } from "../support/eventually.js";
 import { freePort } from "../support/free-port.js";
 import { type TestDatabase, testDatabase } from "../support/servers.js";
-import { type LiveProcess, listeners, liveProcess, testWaits } from "./postgres-live-subject.js";
+import { type LiveProcess, liveProcess, testWaits } from "./postgres-live-subject.js";
 import { type ServerDatabase, serverDatabase } from "./postgres-subject.js";
 
 const notHeard = "PostgreSQL notifications are not heard: watched jobs are polled until they are";
@@ -59,6 +59,26 @@ function processes(waits = testWaits): { readonly away: LiveAdapter; readonly pe
   return { away: one.live, peer: other.live };
 }
 
+async function listenersIn({ url }: TestDatabase): Promise<number> {
+  const { rows } = await database.pool.query<{ count: number }>(
+    "select count(*)::int as count from pg_stat_activity where application_name = 'worker-progress-listener' and datname = $1",
+    [new URL(url).pathname.slice(1)],
+  );
+  return rows[0]?.count ?? 0;
+}
+
+/** When a connection that listens gave a sign of life that is not the one `before`. */
+async function signOfLife(before: string | null): Promise<string> {
+  return await eventually(async () => {
+    const { rows } = await database.pool.query<{ at: string }>(
+      "select (pid, query_start)::text as at from pg_stat_activity where application_name = 'worker-progress-listener' and datname = current_database() and query = 'select 1'",
+    );
+    const at = rows.map((row) => row.at).find((each) => each !== before);
+    if (at === undefined) throw new Error("No sign of life");
+    return at;
+  });
+}
+
 /** A listener that counts what may have been missed. */
 function gapCounter() {
   const listener = recorder();
@@ -78,6 +98,19 @@ test("a connection that is cut is replaced, each listener is told of the gap, an
   await peer.publish([storedOf("job", 1)]);
   await job.hears(1);
   expect(warnings).toEqual([]);
+});
+
+test("a connection that has lived is replaced at once, however often one was cut before", async () => {
+  const { away } = processes({ ...testWaits, lifeMs: 50, backoff: { firstMs: 1_000_000, maxMs: 1_000_000 } });
+  const job = gapCounter();
+  await away.subscribe("job", job);
+  for (const gaps of [1, 2]) {
+    network.cut();
+    await eventually(() => expect([job.gaps, away.reach]).toEqual([gaps, "shared"]));
+    // The second sign is given when the first has been answered.
+    const first = await signOfLife(null);
+    await signOfLife(first);
+  }
 });
 
 test("while the server refuses, the reach is the process, which is said once, and its end once", async () => {
@@ -109,6 +142,24 @@ test("a connection that is silently dead is found out by its missing sign of lif
   await eventually(() => expect([job.gaps, away.reach]).toEqual([1, "shared"]));
   await peer.publish([storedOf("job", 1)]);
   await job.hears(1);
+});
+
+test("a connection that does not answer to LISTEN is given up", async () => {
+  const { away } = processes({ ...testWaits, answerMs: 500, lifeMs: 1_000_000 });
+  await away.subscribe("job", recorder());
+  network.blackhole();
+  await away.subscribeCancellations(recorder());
+  expect(away.reach).toBe("process");
+});
+
+test("a table that is not there yet is heard of once it is", async () => {
+  const live = liveProcess(database.pool, log, { schema: "later" });
+  open.push(live);
+  await live.live.subscribe("job", recorder());
+  expect([live.live.reach, warnings]).toEqual(["process", [notHeard]]);
+  await database.pool.query("create schema later");
+  await openPostgres(database.pool, { schema: "later" }).storage.schema.migrate();
+  await eventually(() => expect(live.live.reach).toBe("shared"));
 });
 
 test("what cannot be sent is kept, and sent when the server is back; publishing waits for nothing", async () => {
@@ -149,7 +200,7 @@ test("a connection that takes LISTEN and delivers nothing does not count, until 
   const job = gapCounter();
   await live.subscribe("job", job);
   expect([live.reach, warnings]).toEqual(["process", [notHeard]]);
-  expect(await listeners(database)).toBe(0);
+  await eventually(async () => expect(await listenersIn(elsewhere)).toBe(0));
   target = database.url;
   // It hears from here on; an echo may take longer than 100 ms on a busy machine, and is tried again.
   await eventually(() => expect([live.reach, job.gaps]).toEqual(["shared", 1]));

@@ -80,7 +80,6 @@ export class NotificationListener {
   }
 
   #open(): Promise<void> {
-    clearTimeout(this.#timer);
     this.#opening ??= this.#tryToOpen().finally(() => {
       this.#opening = null;
     });
@@ -139,7 +138,7 @@ export class NotificationListener {
     if (standing.heard.has(topic)) return;
     try {
       await standing.connection.listen(standing.channels[topic]);
-      if (this.#standing !== standing || standing.heard.has(topic)) return;
+      if (this.#standing !== standing) return;
       standing.heard.add(topic);
       this.#parts.onStands(topic);
     } catch {
