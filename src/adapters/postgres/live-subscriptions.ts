@@ -60,11 +60,6 @@ export class LiveSubscriptions {
     }
   }
 
-  clear(): void {
-    for (const subscriptions of Object.values(this.#all)) subscriptions.clear();
-    this.#perJob.clear();
-  }
-
   #tellGap(listener: LiveListener): void {
     try {
       listener.onGap();

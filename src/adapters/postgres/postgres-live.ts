@@ -74,9 +74,7 @@ export function postgresLive(parts: PostgresLiveParts): LiveAdapter {
           waits,
         });
   const hears = (topic: Topic) => listener?.hears(topic) ?? false;
-  let closed = false;
   const join = async (topic: Topic, jobId: string | null, listening: LiveListener, leaveHere: Unsubscribe) => {
-    if (closed) return leaveHere;
     const subscription = subscriptions.add(topic, jobId, listening);
     await listener?.listen(topic);
     subscription.missed = !hears(topic);
@@ -90,7 +88,6 @@ export function postgresLive(parts: PostgresLiveParts): LiveAdapter {
       return hears("news") ? "shared" : "process";
     },
     async publish(messages) {
-      if (closed) return;
       sender.offer(messages.filter(({ kind }) => kind !== "progress"));
       await inProcess.publish(messages);
     },
@@ -99,9 +96,7 @@ export function postgresLive(parts: PostgresLiveParts): LiveAdapter {
       join("cancellations", null, listening, await inProcess.subscribeCancellations(listening)),
     latest: (jobIds) => inProcess.latest(jobIds),
     async close() {
-      closed = true;
       await Promise.all([sender.close(), listener?.close()]);
-      subscriptions.clear();
       await inProcess.close();
     },
   };
