@@ -238,7 +238,7 @@ describe("the legacy preset", () => {
   test("reads what the Python workers wrote", async () => {
     await database.reset(`${legacyTableSql}; insert into jobs (type, status, progress, attempts, metrics, started_at) values
       ('model', 'running', 40, 1, '{"progress_step": "mesh", "progress_message": "Meshing", "faces": 7,
-        "last_progress_update": "2024-01-20T10:30:00.123456"}', '2024-01-20 10:00:00.5')`);
+        "last_progress_update": "2024-01-20T10:30:00.123456"}', '2024-01-20 10:00:00.500999')`);
     expect(await stored(postgresStorage(database.pool, { table: legacyJobTable, outbox: false }), "1")).toMatchObject({
       step: "mesh",
       message: "Meshing",
@@ -294,6 +294,16 @@ test("silence cannot be told of a table that keeps no time", async () => {
   await database.reset(minimalSql());
   const storage = postgresStorage(database.pool, { table: minimal, outbox: false });
   await expect(storage.findSilent(0, 10)).rejects.toMatchObject({ code: "SCHEMA_MISMATCH" });
+});
+
+test("silence is told by the last progress where that is all that a table keeps, whatever its statuses are spelled in", async () => {
+  await database.reset(`create type task_state as enum ('pending', 'running');
+    ${minimalSql("bigint", "integer", "task_state")}; alter table tasks add heard timestamptz;
+    insert into tasks values (1, 'running', 5, 1, to_timestamp(20)), (2, 'running', 5, 1, to_timestamp(10)),
+      (3, 'running', 5, 1, to_timestamp(31)), (4, 'pending', 0, 0, to_timestamp(10)), (5, 'running', 5, 1, null)`);
+  const table = { ...minimal, columns: { ...minimal.columns, progressAt: "heard" } };
+  const storage = postgresStorage(database.pool, { table, outbox: false });
+  expect((await storage.findSilent(30_000, 10)).map((job) => job.id)).toEqual(["2", "1"]);
 });
 
 test("the own table's mapping can be extended by a spread", async () => {

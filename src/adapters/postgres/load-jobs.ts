@@ -17,7 +17,7 @@ export function selectJobs({ name, shape }: MappedTable): RawBuilder<unknown> {
   const { id } = shape;
   return sql`
     select ${id.name}::text as id, ${asText(shape.type)} as type, ${shape.status.name}::text as status,
-      coalesce(${shape.progress.name}, 0)::text as progress, coalesce(${shape.attempts.name}, 0)::text as attempts,
+      ${shape.progress.name}::text as progress, ${shape.attempts.name}::text as attempts,
       ${asText(shape.step)} as step, ${asText(shape.message)} as message, ${asText(shape.metrics)} as metrics,
       ${asText(shape.output)} as output, ${asText(shape.errorCode)} as error_code,
       ${asText(shape.errorMessage)} as error_message, ${asText(shape.cancelRequested)} as cancel_requested,
