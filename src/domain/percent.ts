@@ -12,7 +12,7 @@ export function checkPercent(value: unknown): CheckedPercent {
 }
 
 /**
- * What is stored of a percent with so many decimal places, 0–12; null for as many as a number has. It is cut off, not rounded:
+ * What is stored of a percent with so many decimal places, up to 12; null for as many as a number has. It is cut off, not rounded:
  * 99.9 is never 100.
  */
 export function storedPercent(percent: number, decimals: number | null): number {

@@ -8,8 +8,8 @@ import type { OutboxAdapter } from "./outbox.js";
 export interface StorageTraits {
   readonly idType: JobIdType;
   /**
-   * How many decimal places stored progress keeps, 0–12; null for as many as a number has. What is beyond is cut off before it is
-   * decided on.
+   * How many decimal places stored progress keeps, up to 12, and below 0 where it keeps tens; null for as many as a number has.
+   * What is beyond is cut off before it is decided on.
    */
   readonly percentDecimals: number | null;
   /** The statuses the mapping has a spelling for. The engine never writes another. */

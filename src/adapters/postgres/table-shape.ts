@@ -81,12 +81,12 @@ export function idType({ id }: TableShape): JobIdType {
   return integerTypes.includes(id.type) ? "integer" : "text";
 }
 
-/** How many decimal places of a percent the column keeps; null for as many as a number has. */
+/** How many decimal places of a percent the column keeps, fewer than none where it keeps tens; null for as many as a number has. */
 export function percentDecimals({ progress }: TableShape): number | null {
   if (integerTypes.includes(progress.type)) return 0;
   // A real has six digits that are kept whatever they are.
   if (progress.type === "float4") return 4;
-  return progress.scale !== null && progress.scale <= mostDecimals ? Math.max(0, progress.scale) : null;
+  return progress.scale !== null && progress.scale <= mostDecimals ? progress.scale : null;
 }
 
 function shapeColumn(table: string, role: Role, column: CatalogColumn): ShapeColumn {
