@@ -15,6 +15,8 @@ export async function openDatabase(url: string | undefined): Promise<Database> {
     return { client, rows: async (sql) => (await client.query(sql)).rows as never, close: () => client.close() };
   }
   const client = new pg.Pool({ connectionString: url });
-  client.on("error", (error) => console.warn(`PostgreSQL: ${error.message}`)); // else its restart would end the process
+  // Else its restart would end the process: the pool hears of idle connections only.
+  client.on("error", (error) => console.warn(`PostgreSQL: ${error.message}`));
+  client.on("connect", (connection) => connection.on("error", () => {}));
   return { client, rows: async (sql) => (await client.query(sql)).rows, close: () => client.end() };
 }

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { startWorker } from "../support/child-process.js";
+import { startWorker, type WorkerExit } from "../support/child-process.js";
 import { eventually } from "../support/eventually.js";
 import { freePort } from "../support/free-port.js";
 
@@ -15,6 +15,8 @@ export interface DashboardProcess {
   readonly port: number;
   /** As a crash: no connection is ended politely. */
   kill(): Promise<void>;
+  /** As a person or a supervisor ends it. */
+  end(): Promise<WorkerExit>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -41,7 +43,8 @@ export async function startDashboard(backstage: Backstage, port?: number): Promi
   if (ended !== "") throw new Error(`The dashboard ended: ${ended}`);
   const stop = async (signal: NodeJS.Signals) => {
     child.kill(signal);
-    await child.exit;
+    return child.exit;
   };
-  return { url, port: taken, kill: () => stop("SIGKILL"), [Symbol.asyncDispose]: () => stop("SIGKILL") };
+  const kill = async () => void (await stop("SIGKILL"));
+  return { url, port: taken, kill, end: () => stop("SIGTERM"), [Symbol.asyncDispose]: kill };
 }

@@ -1,4 +1,5 @@
-import { request } from "node:http";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import pg from "pg";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
@@ -52,24 +53,51 @@ interface Told {
   readonly data: { id?: number; ids?: string[]; more?: number; status?: string; progress?: { message: string } };
 }
 
+interface Listener {
+  readonly told: Told[];
+  /** From now on a page that was asleep reads. */
+  wake(): void;
+  stop(): void;
+}
+
 /** What the page's stream says. */
-async function listen(): Promise<{ told: Told[]; stop(): void }> {
-  const stopping = new AbortController();
-  const { body } = await fetch(`${dashboard.url}jobs/events`, { signal: stopping.signal });
+async function listen(reading: "awake" | "asleep" = "awake"): Promise<Listener> {
   const told: Told[] = [];
-  const read = async () => {
-    let text = "";
-    for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
-      const frames = (text + chunk).split("\n\n");
-      text = frames.pop() ?? "";
-      for (const frame of frames) {
-        const [event, data] = frame.split("\n").map((line) => line.slice(line.indexOf(" ") + 1));
-        told.push({ event: event ?? "", data: JSON.parse(data ?? "") });
-      }
+  const asked = request(`${dashboard.url}jobs/events`).end();
+  asked.on("error", () => {});
+  const [response] = (await once(asked, "response")) as [IncomingMessage];
+  response.on("error", () => {}).setEncoding("utf8");
+  let text = "";
+  const read = (chunk: string) => {
+    const frames = (text + chunk).split("\n\n");
+    text = frames.pop() ?? "";
+    for (const frame of frames) {
+      const [event, data] = frame.split("\n").map((line) => line.slice(line.indexOf(" ") + 1));
+      told.push({ event: event ?? "", data: JSON.parse(data ?? "") });
     }
   };
-  read().catch(() => {});
-  return { told, stop: () => stopping.abort() };
+  const wake = () => void response.on("data", read);
+  if (reading === "awake") wake();
+  return { told, wake, stop: () => asked.destroy() };
+}
+
+/** Holds up every statement on the jobs, until it is released. */
+async function lockJobs(): Promise<{ release(): Promise<void>; [Symbol.asyncDispose](): Promise<void> }> {
+  const client = await pool.connect();
+  await client.query("begin; lock table worker_progress_jobs");
+  let held = true;
+  const release = async () => {
+    if (held) await client.query("commit");
+    if (held) client.release();
+    held = false;
+  };
+  return { release, [Symbol.asyncDispose]: release };
+}
+
+async function waitingStatements(): Promise<number> {
+  const { rows } = await pool.query<{ count: number }>(`select count(*)::integer from pg_locks
+    where not granted and relation = 'worker_progress_jobs'::regclass`);
+  return rows[0]?.count ?? 0;
 }
 
 function statusFor(host: string, path: string, method = "GET"): Promise<number | undefined> {
@@ -184,6 +212,106 @@ test("a page whose server has lost the database says so, until it is back", asyn
   const born = await reporter.createJob({ type: "render" });
   await recorded.page.locator(`#active #job-${born}`).waitFor();
   expect(await connection.textContent()).toBe("Live");
+});
+
+test("a server whose connections drop under its statements goes on", async () => {
+  const id = await reporter.createJob({ type: "model" });
+  await using lock = await lockJobs();
+  const asked = statusFor("localhost", `/api/v1/jobs/${id}`).catch(() => {});
+  await untilShown(async () => expect(await waitingStatements()).toBe(1));
+  proxy.cut();
+  await lock.release();
+  await asked;
+  await untilShown(async () => expect(await statusFor("localhost", `/api/v1/jobs/${id}`)).toBe(200));
+});
+
+test("all pages together ask for one list", async () => {
+  await using lock = await lockJobs();
+  const pages = [listen(), listen(), listen()];
+  await untilShown(async () => expect(await waitingStatements()).toBeGreaterThan(0));
+  for (let turn = 0; turn < 3; turn++) await statusFor("localhost", "/");
+  expect(await waitingStatements()).toBe(1);
+  await lock.release();
+  for (const { stop } of await Promise.all(pages)) stop();
+});
+
+test("a page that is quiet hears its list again before it takes the server for lost", async () => {
+  const { told, stop } = await listen();
+  await untilShown(() => expect(told).toHaveLength(1));
+  const firstAt = performance.now();
+  await untilShown(() => expect(told).toHaveLength(2));
+  expect(told[1]).toEqual(told[0]);
+  expect(performance.now() - firstAt).toBeGreaterThan(5_000);
+  expect(performance.now() - firstAt).toBeLessThan(30_000);
+  stop();
+});
+
+test("a job that stands still, or is over, is told of once", async () => {
+  const [over, still] = [await reporter.createJob({ type: "model" }), await reporter.createJob({ type: "model" })];
+  await reporter.startJob(over);
+  await reporter.completeJob(over);
+  const { told, stop } = await listen();
+  for (let look = 1; look <= 3; look++) {
+    await untilShown(() => expect(told.filter(({ event }) => event === "jobs")).toHaveLength(look));
+    const born = await reporter.createJob({ type: "render" });
+    await untilShown(() => expect(told.filter(({ data }) => data.id === Number(born))).toHaveLength(1));
+  }
+  const times = (id: number | string) => told.filter(({ data }) => data.id === Number(id)).length;
+  expect([times(over), times(still)]).toEqual([1, 1]);
+  stop();
+});
+
+test("a job that could not be read is followed as soon as it can be", async () => {
+  const rename = (from: string, to: string) =>
+    pool.query(`alter table worker_progress_jobs rename column ${from} to ${to}`);
+  const unreadable = await reporter.createJob({ type: "model" });
+  await rename("message", "elsewhere");
+  const { told, stop } = await listen();
+  await untilShown(() => expect(told.map(({ data }) => data.ids)).toEqual([[String(unreadable)]]));
+  await rename("elsewhere", "message");
+  await untilShown(() => expect(told.some(({ data }) => data.id === Number(unreadable))).toBe(true));
+  stop();
+});
+
+test("a page that reads nothing is kept the newest state of each job, and no more", async () => {
+  await pool.query(`insert into worker_progress_jobs (type, status, attempts, started_at, output)
+    select 'model', 'running', 1, now(), to_jsonb(repeat('x', 2000000)) from generate_series(1, 12)`);
+  const [reader, sleeper] = [await listen(), await listen("asleep")];
+  const messages = ({ told }: Listener) =>
+    told.filter(({ data }) => data.id === 12).map(({ data }) => data.progress?.message);
+  await untilShown(() => expect(messages(reader)).toHaveLength(1));
+  for (const message of ["one", "two", "three", "four"]) {
+    for (let id = 1; id <= 12; id++) await reporter.forceProgress(id, 0, "meshing", message);
+    await untilShown(() => expect(messages(reader).at(-1)).toBe(message));
+  }
+  sleeper.wake();
+  await untilShown(() => expect(messages(sleeper).at(-1)).toBe("four"));
+  expect(messages(sleeper).length).toBeLessThan(4);
+  for (const { stop } of [reader, sleeper]) stop();
+  expect((await dashboard.end()).stderr).toBe("");
+});
+
+test("a page that has gone leaves nothing behind that asks the database", async () => {
+  await reporter.createJob({ type: "model" });
+  const { told, stop } = await listen();
+  await untilShown(() => expect(told).toHaveLength(2));
+  stop();
+  await untilShown(() => expect(proxy.connections).toBe(0));
+});
+
+test("nobody at another machine is listened to", async () => {
+  const options = { host: "127.0.0.2", port: dashboard.port, headers: { host: "localhost" } };
+  const asked = new Promise((resolve, reject) => request(options, resolve).once("error", reject).end());
+  await expect(asked).rejects.toThrow(/ECONNREFUSED|EADDRNOTAVAIL/);
+});
+
+test("a server that is told to end does so, with a page open and its database at work", async () => {
+  await reporter.createJob({ type: "model" });
+  const { told } = await listen();
+  await untilShown(() => expect(told).toHaveLength(2));
+  const toldAt = performance.now();
+  expect(await dashboard.end()).toMatchObject({ code: 0, signal: null, stderr: "" });
+  expect(performance.now() - toldAt, "a connection that was left ended by itself").toBeLessThan(8_000);
 });
 
 test("a server that cannot reach its database says it in a line and ends", async () => {
