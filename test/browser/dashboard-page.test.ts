@@ -102,6 +102,25 @@ test("a button that is pressed twice asks once", async () => {
   expect(asked.filter((method) => method === "POST")).toHaveLength(1);
 });
 
+test("a cancellation that nobody answers is said to be unanswered, and can be asked for again", async () => {
+  await page.addInitScript(`const wait = AbortSignal.timeout;
+    AbortSignal.timeout = (ms) => wait.call(AbortSignal, ms / 100)`);
+  await page.route("**/cancel", () => {});
+  dashboard.job(1);
+  await page.goto(dashboard.url);
+  await cancelOf(1).click();
+  await untilShown(async () => expect(await problem()).toBe("Not cancelled: no answer in 15 s, try again"));
+  expect(await cancelOf(1).textContent()).toBe("Cancel model 1");
+});
+
+test("a job whose id is no plain word is cancelled by its own address", async () => {
+  dashboard.job("1/events?a#b");
+  await page.goto(dashboard.url);
+  const asked = page.waitForRequest("**/cancel");
+  await page.locator(".cancel").click();
+  expect(new URL((await asked).url()).pathname).toBe("/api/v1/jobs/1%2Fevents%3Fa%23b/cancel");
+});
+
 test("a job that ended by itself before it was cancelled is not said to be refused", async () => {
   dashboard.job(1);
   await page.goto(dashboard.url);
@@ -201,6 +220,16 @@ test("a page without a job says so, as soon as it knows", async () => {
   await empty.waitFor({ state: "hidden" });
 });
 
+test("what a page begins with is not read out, what changes is", async () => {
+  for (const job of [1, 2]) dashboard.job(job);
+  await page.goto(dashboard.url);
+  await untilShown(async () => expect(await titles()).toHaveLength(2));
+  dashboard.job(1, { status: "retrying" });
+  const news = page.locator("[aria-live=polite]");
+  await untilShown(async () => expect(await news.textContent()).not.toBe(""));
+  expect(await news.textContent()).toBe("model 1: retrying.");
+});
+
 test("jobs that end at once are read out together", async () => {
   for (const job of [1, 2]) dashboard.job(job);
   await page.goto(dashboard.url);
@@ -222,6 +251,25 @@ test("a server that says nothing for half a minute is taken for lost, and asked 
   await untilShown(async () => expect(await page.evaluate("window.wasLost")).toBe(true));
   await untilShown(async () => expect(await connection.textContent()).toBe("Live"));
   expect(dashboard.streams).toBe(1);
+});
+
+test("who comes back while the page waits to ask again is asked for once", async () => {
+  await page.clock.install({ time: 0 });
+  await page.clock.pauseAt(1_000);
+  let asked = 0;
+  await page.route("**/jobs/events", (route) => {
+    asked++;
+    return asked === 1 ? route.fulfill({ status: 502 }) : route.continue();
+  });
+  await page.goto(dashboard.url);
+  const connection = page.locator("#connection");
+  await untilShown(async () => expect(await connection.textContent()).toMatch(/^Connection lost/));
+  await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))");
+  await untilShown(async () => expect(await connection.textContent()).toBe("Live"));
+  await page.clock.runFor(10_000);
+  dashboard.job(1);
+  await page.locator("#job-1").waitFor();
+  expect(asked).toBe(2);
 });
 
 test("the time left counts down by itself", async () => {

@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 export interface ToldDashboard {
   readonly url: string;
   /** Sends a state of a job to every open page, and to those that come later. */
-  job(id: number, state?: Partial<ToldState>): void;
+  job(id: number | string, state?: Partial<ToldState>): void;
   /** Sends a list, and how many jobs it leaves out. */
   list(ids: readonly number[], more?: number): void;
   /** Ends every stream, and forgets what it has sent. */
