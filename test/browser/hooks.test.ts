@@ -92,6 +92,14 @@ test("react: another job's state is never shown for the one asked for, and its s
   await page.close();
 });
 
+test("react: an id that is no plain word is asked for as one", async () => {
+  const page = await openPage("react");
+  const asked = page.waitForRequest("**/events");
+  await page.evaluate(`window.showJob("1/2?a#b")`);
+  expect(new URL((await asked).url()).pathname).toBe("/api/v1/jobs/1%2F2%3Fa%23b/events");
+  await page.close();
+});
+
 test("react: nothing is asked while there is no id", async () => {
   const job = await scene.job();
   const page = await openPage("react");
