@@ -2,7 +2,7 @@ import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { redisLive } from "../../src/adapters/redis/index.js";
 import { cancellationOf, progressOf, type Recorder, recorder } from "../../src/conformance/live-fixtures.js";
-import type { LiveAdapter } from "../../src/ports/live.js";
+import type { LiveAdapter, Unsubscribe } from "../../src/ports/live.js";
 import { eventually } from "../support/eventually.js";
 import { privateRedis, redisUrl, testKeyPrefix } from "../support/servers.js";
 import { type TcpProxy, tcpProxy } from "../support/tcp-proxy.js";
@@ -38,9 +38,9 @@ afterEach(async () => {
   await proxy.close();
 });
 
-function liveAt(source: string | Redis): LiveAdapter {
+function liveAt(source: string | Redis, allowedMs = timeoutMs): LiveAdapter {
   const log = { warn: (message: string) => void warnings.push(message) };
-  const live = redisLive(source, { keyPrefix, log, retryMs, timeoutMs });
+  const live = redisLive(source, { keyPrefix, log, retryMs, timeoutMs: allowedMs });
   open.push(live);
   return live;
 }
@@ -59,6 +59,11 @@ async function timed<T>(work: Promise<T>): Promise<{ readonly value: T; readonly
   const start = performance.now();
   const value = await work;
   return { value, ms: performance.now() - start };
+}
+
+/** How many subscribed connections Redis has for a job. */
+async function subscribers(jobId: string): Promise<number> {
+  return Number(((await redis.call("pubsub", "numsub", `${keyPrefix}:live:${jobId}`)) as unknown[])[1]);
 }
 
 /** Publishes until the listener hears something new. */
@@ -163,6 +168,50 @@ describe("a Redis that is away from the start", () => {
     expect(job.heard).not.toContainEqual(progressOf("job", 50));
     expect(await live.latest(["job"])).toEqual([progressOf("job", 1)]);
   });
+});
+
+describe("ten thousand jobs over a slow network", () => {
+  // Of all at once the last would be answered after more than a second, of 500 at once after 150 ms.
+  const bytesPerSecond = 400_000;
+  const allowedMs = 1_000;
+  const slow = () => liveAt(`redis://127.0.0.1:${proxy.port}`, allowedMs);
+  const listeners = () => Array.from({ length: 10_000 }, gapRecorder);
+  const subscribeAll = (live: LiveAdapter, all: readonly Recorder[]) =>
+    Promise.all(all.map((listener, index) => live.subscribe(`job ${index}`, listener)));
+
+  test("are subscribed to without a gap", async () => {
+    const [live, all] = [slow(), listeners()];
+    await live.subscribeCancellations(recorder());
+    proxy.throttle(bytesPerSecond);
+    await subscribeAll(live, all);
+    expect(await subscribers("job 9999")).toBe(1);
+    expect([all.filter((each) => each.gaps() > 0), warnings]).toEqual([[], []]);
+  });
+
+  test("are there again with one gap each", async () => {
+    const [live, all] = [slow(), listeners()];
+    await subscribeAll(live, all);
+    proxy.throttle(bytesPerSecond);
+    proxy.cut();
+    await eventually(() => expect(all.every((each) => each.gaps() > 0)).toBe(true));
+    expect(all.filter((each) => each.gaps() > 1)).toEqual([]);
+  });
+});
+
+test("jobs that are left before their turn has come are not subscribed to", async () => {
+  await proxy.refuse();
+  const [live, first, last] = [behindProxy(), gapRecorder(), gapRecorder()];
+  const leave: Unsubscribe[] = [];
+  const leaveAll = () => {
+    for (const unsubscribe of leave) unsubscribe();
+  };
+  await live.subscribe("first", { ...first, onGap: () => [first.onGap(), leaveAll()] });
+  for (let index = 0; index < 1_000; index++) leave.push(await live.subscribe(`job ${index}`, recorder()));
+  await live.subscribe("last", last);
+  await proxy.accept();
+  await eventually(() => expect(last.gaps()).toBe(1));
+  expect(first.gaps()).toBe(1);
+  expect(await subscribers("job 999")).toBe(0);
 });
 
 test("a Redis that stops answering holds publishing up for the time allowed, and for no time afterwards", async () => {

@@ -11,11 +11,10 @@ import {
 import { LiveChannel } from "./live-channel.js";
 import { isMissingDependency, openClient, openNode } from "./open-client.js";
 import type { RedisSettings } from "./redis-options.js";
+import { SubscribeQueue } from "./subscribe-queue.js";
 
 const leastConnectMs = 1_000;
 const longestRetries = 5;
-// Long enough to be cheap, short enough to be answered in time.
-const channelsAtOnce = 500;
 
 /** Reads what came on a channel; null for what is not to be delivered. Names are without the client's own prefix. */
 export type ReadPayload = (channel: string, payload: string) => LiveMessage | null;
@@ -30,6 +29,8 @@ export class RedisSubscriber {
   readonly #read: ReadPayload;
   readonly #channels = new Map<string, LiveChannel>();
   #client: RedisClient | null = null;
+  /** Of the client there is. */
+  #queue: SubscribeQueue | null = null;
   /** The try that is under way. Never rejects. */
   #opening: Promise<void> | null = null;
   #candidates: RedisConnectionClient[] = [];
@@ -69,7 +70,7 @@ export class RedisSubscriber {
 
   async #ready(channel: LiveChannel): Promise<void> {
     if (this.#client === null && !this.#outage) await answerWithin(this.#connectMs, this.#open()).catch(() => {});
-    if (this.#client !== null && channel.subscribing === null) this.#subscribe(this.#client, [channel]);
+    if (this.#client !== null && channel.subscribing === null) this.#queue?.add(channel);
     await channel.subscribing;
   }
 
@@ -128,23 +129,23 @@ export class RedisSubscriber {
     const prefix = channelOf(client, "");
     client.on("end", () => this.#lose(client));
     client.on("message", (channel, payload) => this.#receive(channel.slice(prefix.length), payload));
-    const channels = [...this.#channels.values()];
-    for (let from = 0; from < channels.length; from += channelsAtOnce) {
-      this.#subscribe(client, channels.slice(from, from + channelsAtOnce));
-    }
+    const queue = new SubscribeQueue((channels) => this.#subscribe(client, channels));
+    this.#queue = queue;
+    for (const channel of this.#channels.values()) queue.add(channel);
     this.#listenForLife(client);
     this.#noticeRecovery();
   }
 
-  #subscribe(client: RedisClient, channels: readonly LiveChannel[]): void {
-    const names = channels.map(({ name }) => channelOf(client, name));
-    const subscribing = answerWithin(this.#settings.timeoutMs, client.call("subscribe", names)).then(
-      () => {
-        if (this.#client === client) for (const channel of channels) channel.stood();
-      },
-      () => this.#lose(client),
-    );
-    for (const channel of channels) channel.subscribing = subscribing;
+  async #subscribe(client: RedisClient, channels: readonly LiveChannel[]): Promise<void> {
+    const wanted = channels.filter((channel) => this.#channels.get(channel.name) === channel);
+    if (wanted.length === 0) return;
+    const names = wanted.map(({ name }) => channelOf(client, name));
+    try {
+      await answerWithin(this.#settings.timeoutMs, client.call("subscribe", names));
+      if (this.#client === client) for (const channel of wanted) channel.stood();
+    } catch {
+      this.#lose(client);
+    }
   }
 
   #receive(name: string, payload: string): void {
