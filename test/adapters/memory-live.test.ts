@@ -50,11 +50,37 @@ describe("live updates within a process", () => {
     expect(listener.heard).toEqual([progressOf("job", 1), progressOf("job", 2)]);
   });
 
-  test("a listener that throws is logged", async () => {
+  test("one who listens anew is not left when an earlier listener leaves twice", async () => {
+    const live = memoryLive();
+    const leave = await live.subscribe("job", recorder());
+    leave();
+    const listener = recorder();
+    await live.subscribe("job", listener);
+    leave();
+    await live.publish([progressOf("job", 1)]);
+    expect(listener.heard).toEqual([progressOf("job", 1)]);
+  });
+
+  test("one who begins to listen while a message is told does not hear that message", async () => {
+    const live = memoryLive();
+    const late = recorder();
+    await live.subscribe("job", { onMessage: () => void live.subscribe("job", late), onGap: () => {} });
+    await live.publish([progressOf("job", 1)]);
+    expect(late.heard).toEqual([]);
+  });
+
+  test("what waits while a listener closes is neither told nor kept", async () => {
+    const live = memoryLive();
+    await live.subscribe("job", { onMessage: () => void live.close(), onGap: () => {} });
+    await live.publish([progressOf("job", 1), progressOf("job", 2)]);
+    expect(await live.latest(["job"])).toEqual([null]);
+  });
+
+  test.each([new Error("broken"), "broken"])("a listener that throws is logged: %s", async (thrown) => {
     const warnings: unknown[] = [];
     const live = memoryLive({ log: { warn: (...warning) => void warnings.push(warning) } });
     const onMessage = () => {
-      throw new Error("broken");
+      throw thrown;
     };
     await live.subscribe("job", { onMessage, onGap: () => {} });
     await live.publish([progressOf("job", 1)]);

@@ -74,9 +74,7 @@ export function memoryLive(options: MemoryLiveOptions = {}): LiveAdapter {
       if (closed) return () => {};
       const to = listeners.get(jobId) ?? new Set();
       listeners.set(jobId, to);
-      return listen(to, listener, () => {
-        if (listeners.get(jobId) === to) listeners.delete(jobId);
-      });
+      return listen(to, listener, () => listeners.delete(jobId));
     },
     async subscribeCancellations(listener) {
       if (closed) return () => {};
