@@ -35,7 +35,7 @@ export class StoragePatience {
 
   /** Ends the pauses of what is not wanted any more, and leaves no timer of them. */
   release(): void {
-    for (const { isWanted, end } of [...this.#pauses]) if (!isWanted()) end();
+    for (const { isWanted, end } of this.#pauses) if (!isWanted()) end();
   }
 
   #pause(ms: number, isWanted: () => boolean): Promise<void> {

@@ -1,5 +1,6 @@
 import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, test } from "vitest";
+import { WorkerProgressError } from "../../src/domain/errors.js";
 import type { JobView } from "../../src/domain/job-view.js";
 import type { LiveAdapter } from "../../src/ports/live.js";
 import { SimulatedClock } from "../support/simulated-clock.js";
@@ -514,6 +515,20 @@ describe("an end to watching leaves nothing behind", () => {
       expect(await first).toEqual({ done: true, value: undefined });
     }));
 
+  test("while it is read, which then fails", () =>
+    expectNothingLeft(async ({ clock, storage, reporter }) => {
+      let fail = () => {};
+      storage.load = () =>
+        new Promise((_, reject) => {
+          fail = () => reject(new WorkerProgressError("STORAGE_UNAVAILABLE", "The storage cannot be reached"));
+        });
+      const views = reporter.watch("a");
+      void views.next();
+      await clock.advance(0);
+      await views.return?.();
+      fail();
+    }));
+
   test("by its job's end", () =>
     expectNothingLeft(async ({ clock, storage, reporter }) => {
       const seen = follow(reporter.watch("a"));
@@ -576,9 +591,24 @@ describe("a storage that is away", () => {
     const seen = follow(reporter.watch("a"));
     await clock.advance(5_000);
     expect(seen).toMatchObject({ views: [], error: undefined });
+    expect(clock.holdsProcess()).toBe(true);
     storage.outage = null;
     await clock.advance(2_000);
     expect(statuses(seen)).toEqual(["pending"]);
+  });
+
+  test("is asked less and less often, every two seconds at least", async () => {
+    const { clock, storage, reporter } = stage();
+    withJobs(storage, "a");
+    let asked = 0;
+    storage.prepare = async () => {
+      asked++;
+      throw new WorkerProgressError("STORAGE_UNAVAILABLE", "The storage cannot be reached");
+    };
+    follow(reporter.watch("a"));
+    await clock.advance(60_000);
+    expect(asked).toBeGreaterThanOrEqual(30);
+    expect(asked).toBeLessThanOrEqual(70);
   });
 
   test("in between stops no live progress, and the end is seen when it is back", async () => {
