@@ -1,6 +1,8 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { redisLive } from "../../src/adapters/redis/index.js";
+import { type RedisOptions, redisLive } from "../../src/adapters/redis/index.js";
 import { cancellationOf, progressOf, type Recorder, recorder } from "../../src/conformance/live-fixtures.js";
 import type { LiveAdapter, Unsubscribe } from "../../src/ports/live.js";
 import { eventually } from "../support/eventually.js";
@@ -18,6 +20,7 @@ let redis: Redis;
 let proxy: TcpProxy;
 let keyPrefix: string;
 let warnings: string[];
+let reasons: unknown[];
 let open: { close(): Promise<void> }[];
 
 beforeAll(() => {
@@ -30,6 +33,7 @@ beforeEach(async () => {
   proxy = await tcpProxy(redisUrl());
   keyPrefix = testKeyPrefix();
   warnings = [];
+  reasons = [];
   open = [];
 });
 
@@ -38,14 +42,17 @@ afterEach(async () => {
   await proxy.close();
 });
 
-function liveAt(source: string | Redis, allowedMs = timeoutMs): LiveAdapter {
-  const log = { warn: (message: string) => void warnings.push(message) };
-  const live = redisLive(source, { keyPrefix, log, retryMs, timeoutMs: allowedMs });
+function liveAt(source: string | Redis, options: RedisOptions = {}): LiveAdapter {
+  const warn = (message: string, details?: { reason?: unknown }) => {
+    warnings.push(message);
+    reasons.push(details?.reason);
+  };
+  const live = redisLive(source, { keyPrefix, log: { warn }, retryMs, timeoutMs, ...options });
   open.push(live);
   return live;
 }
 
-const behindProxy = () => liveAt(`redis://127.0.0.1:${proxy.port}`);
+const behindProxy = (options?: RedisOptions) => liveAt(`redis://127.0.0.1:${proxy.port}`, options);
 const direct = () => liveAt(redisUrl());
 
 /** A listener that counts gaps, too. */
@@ -78,7 +85,8 @@ async function untilHeard(live: LiveAdapter, listener: Recorder): Promise<void> 
 describe("a subscription that is lost", () => {
   test("is there again at once when Redis killed its connection, with one gap per listener and no warning", async () => {
     const named = redis.duplicate({ connectionName: keyPrefix });
-    const [live, publisher] = [liveAt(named), direct()];
+    // A sign of life would come much later.
+    const [live, publisher] = [liveAt(named, { retryMs: 60_000 }), direct()];
     const [job, other, cancellations] = [gapRecorder(), gapRecorder(), gapRecorder()];
     await live.subscribe("job", job);
     await live.subscribe("other", other);
@@ -174,7 +182,7 @@ describe("ten thousand jobs over a slow network", () => {
   // Of all at once the last would be answered after more than a second, of 500 at once after 150 ms.
   const bytesPerSecond = 400_000;
   const allowedMs = 1_000;
-  const slow = () => liveAt(`redis://127.0.0.1:${proxy.port}`, allowedMs);
+  const slow = () => behindProxy({ timeoutMs: allowedMs });
   const listeners = () => Array.from({ length: 10_000 }, gapRecorder);
   const subscribeAll = (live: LiveAdapter, all: readonly Recorder[]) =>
     Promise.all(all.map((listener, index) => live.subscribe(`job ${index}`, listener)));
@@ -235,6 +243,121 @@ test("closing in the middle of an outage ends the tries", async () => {
   await other.subscribe("job", job);
   await untilHeard(other, job);
   expect(proxy.connections).toBe(2);
+});
+
+describe("why Redis is out of reach is said", () => {
+  test("where it refuses the connection", async () => {
+    await proxy.refuse();
+    await behindProxy().subscribe("job", recorder());
+    expect(reasons).toEqual([expect.stringContaining("ECONNREFUSED")]);
+  });
+
+  test("where it does not answer", async () => {
+    proxy.blackhole();
+    await behindProxy().subscribe("job", recorder());
+    await eventually(() => expect(reasons).toEqual(["no answer within 1000 ms"]));
+  });
+});
+
+test("a subscription that is not answered is waited for no longer than allowed, and a gap follows", async () => {
+  const [live, job] = [behindProxy({ retryMs: 60_000 }), gapRecorder()];
+  await live.subscribe("other", recorder());
+  proxy.blackhole();
+  expect((await timed(live.subscribe("job", job))).ms).toBeLessThan(timeoutMs + slackMs);
+  await proxy.accept();
+  await eventually(() => expect(job.gaps()).toBe(1));
+});
+
+test("a job that is left as the connection is lost leaves nothing unhandled", async () => {
+  const [live, other] = [behindProxy(), gapRecorder()];
+  const leave = await live.subscribe("job", recorder());
+  await live.subscribe("other", other);
+  proxy.blackhole();
+  leave();
+  proxy.cut();
+  await proxy.accept();
+  await eventually(() => expect(other.gaps()).toBe(1));
+});
+
+test("a Redis that resets every connection is tried again after a pause, not at once", async () => {
+  const tries: number[] = [];
+  const server = createServer((socket) => {
+    tries.push(performance.now());
+    socket.resetAndDestroy();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const live = liveAt(`redis://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  await live.subscribe("job", recorder());
+  await eventually(() => expect(tries.length).toBeGreaterThanOrEqual(6));
+  expect((tries[5] as number) - (tries[0] as number)).toBeGreaterThan(2 * retryMs);
+  await live.close();
+  server.close();
+});
+
+test("a try that was given up leaves no connection", async () => {
+  proxy.blackhole();
+  const [live, job] = [behindProxy(), gapRecorder()];
+  await live.subscribe("job", job);
+  await proxy.accept();
+  await eventually(() => expect(job.gaps()).toBe(1));
+  await eventually(() => expect(proxy.connections).toBe(1));
+});
+
+describe("closing", () => {
+  test("ends the connection, and nothing is opened afterwards", async () => {
+    const live = behindProxy();
+    await live.subscribe("job", recorder());
+    expect(proxy.connections).toBe(1);
+    await live.close();
+    await eventually(() => expect(proxy.connections).toBe(0));
+    proxy.blackhole();
+    expect((await timed(live.subscribe("job", recorder()))).ms).toBeLessThan(slackMs);
+  });
+
+  test("does not wait for a connection that is being opened", async () => {
+    proxy.blackhole();
+    const live = behindProxy();
+    void live.subscribe("job", recorder());
+    await eventually(() => expect(proxy.connections).toBe(1));
+    expect((await timed(live.close())).ms).toBeLessThan(slackMs);
+  });
+
+  test("opens no connection that was only asked for", async () => {
+    proxy.blackhole();
+    const live = behindProxy();
+    void live.subscribe("job", recorder());
+    expect((await timed(live.close())).ms).toBeLessThan(slackMs);
+  });
+});
+
+test("nothing to publish or to read opens no connection", async () => {
+  const live = behindProxy();
+  await live.publish([]);
+  expect(await live.latest([])).toEqual([]);
+  expect(proxy.connections).toBe(0);
+});
+
+test("a server that refuses to write is left alone, with one warning and its reason", async () => {
+  await using server = await privateRedis(["--maxmemory", "1", "--maxmemory-policy", "noeviction"]);
+  const live = liveAt(server.url);
+  const client = new Redis(server.url);
+  const connections = async () => Number(/total_connections_received:(\d+)/.exec(await client.info("stats"))?.[1]);
+  await live.publish([progressOf("job", 1)]);
+  const before = await connections();
+  await eventually(async () => expect(await connections()).toBeGreaterThan(before + 2));
+  expect([warnings, reasons]).toEqual([[notSent], [expect.stringContaining("OOM")]]);
+  await live.close();
+  await client.quit();
+});
+
+test("a job of many listeners is subscribed to once", async () => {
+  await using server = await privateRedis();
+  const live = liveAt(server.url);
+  for (let count = 0; count < 3; count++) await live.subscribe("job", recorder());
+  const client = new Redis(server.url);
+  expect(await client.info("commandstats")).toContain("cmdstat_subscribe:calls=1,");
+  await client.quit();
+  await live.close();
 });
 
 test("a flushed script cache is filled again unnoticed", async () => {

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { redisLive } from "../../src/adapters/redis/index.js";
 import { liveConformance } from "../../src/conformance/index.js";
 import { cancellationOf, progressOf, recorder, storedOf } from "../../src/conformance/live-fixtures.js";
-import type { LiveAdapter } from "../../src/ports/live.js";
+import type { LiveAdapter, LiveMessage } from "../../src/ports/live.js";
 import { eventually } from "../support/eventually.js";
 import { redisUrl, testKeyPrefix } from "../support/servers.js";
 
@@ -70,7 +70,7 @@ describe("channels and keys", () => {
     const prefixed = redis.duplicate({ keyPrefix: `${outer}/` });
     const [live, foreign] = [liveOn(prefixed), liveOn(redisUrl())];
     const [own, others] = [recorder(), recorder()];
-    await live.subscribe("42", own);
+    const leave = await live.subscribe("42", own);
     await foreign.subscribe("42", others);
     expect(await subscribers(`${outer}/${keyPrefix}:live:42`)).toBe(1);
     await foreign.publish([progressOf("42", 1)]);
@@ -78,6 +78,9 @@ describe("channels and keys", () => {
     await Promise.all([own.hears(1), others.hears(1)]);
     expect([own.heard, others.heard]).toEqual([[progressOf("42", 2)], [progressOf("42", 1)]]);
     expect(await live.latest(["42"])).toEqual([progressOf("42", 2)]);
+    expect(JSON.parse(String(await redis.get(`${outer}/${keyPrefix}:latest:{0}:42`)))).not.toHaveProperty("jobId");
+    leave();
+    await eventually(async () => expect(await subscribers(`${outer}/${keyPrefix}:live:42`)).toBe(0));
     const left = await redis.pttl(`${outer}/${keyPrefix}:latest:{0}:42`);
     expect(left).toBeGreaterThan(50_000);
     expect(left).toBeLessThanOrEqual(60_000);
@@ -107,6 +110,45 @@ describe("channels and keys", () => {
     await cancellations.hears(1);
     expect(cancellations.heard).toEqual([cancellationOf("job")]);
   });
+});
+
+test("a message of the greatest size is kept whole, one of a character more is not", async () => {
+  const live = liveOn(redisUrl());
+  const { jobId, ...news } = { ...storedOf("job", 50), message: "" };
+  const room = 65_536 - JSON.stringify(news).length;
+  const [largest, larger] = [room, room + 1].map((length) => ({ jobId, ...news, message: "x".repeat(length) }));
+  await live.publish([largest as LiveMessage]);
+  expect(await live.latest(["job"])).toEqual([largest]);
+  await live.publish([larger as LiveMessage]);
+  expect(await live.latest(["job"])).toEqual([{ ...larger, message: null }]);
+});
+
+test("a wish to cancel is kept under no key", async () => {
+  const live = liveOn(redisUrl());
+  await live.publish([cancellationOf("job")]);
+  expect(await redis.keys(`${keyPrefix}:cancellations*`)).toEqual([]);
+});
+
+test("one who begins to listen while a message is told does not hear that message", async () => {
+  const live = liveOn(redisUrl());
+  const [late, early] = [recorder(), recorder()];
+  await live.subscribe("job", { onMessage: () => void live.subscribe("job", late), onGap: () => {} });
+  await live.subscribe("job", early);
+  await live.publish([progressOf("job", 1)]);
+  await early.hears(1);
+  expect(late.heard).toEqual([]);
+});
+
+test.each([new Error("broken"), "broken"])("a listener that throws is logged: %s", async (thrown) => {
+  const warnings: unknown[] = [];
+  const live = redisLive(redisUrl(), { keyPrefix, timeoutMs, log: { warn: (...all) => void warnings.push(all) } });
+  open.push(live);
+  const onMessage = () => {
+    throw thrown;
+  };
+  await live.subscribe("job", { onMessage, onGap: () => {} });
+  await live.publish([progressOf("job", 1)]);
+  await eventually(() => expect(warnings).toEqual([["A listener of live updates failed", { reason: "broken" }]]));
 });
 
 test("what is behind does not make what is kept last longer", async () => {
@@ -192,6 +234,7 @@ test("garbage on a channel or under a key is ignored", async () => {
     await redis.set(`${keyPrefix}:latest:{26}:job`, each);
     expect(await live.latest(["job"])).toEqual([null]);
   }
+  await redis.publish(`${keyPrefix}:live:job`, JSON.stringify(cancellationOf("job")));
   await redis.publish(`${keyPrefix}:live:job`, JSON.stringify({ ...valid, jobId: "forged", later: "field" }));
   await redis.publish(`${keyPrefix}:cancellations`, JSON.stringify({ kind: "cancellation", jobId: "without reason" }));
   await live.publish([cancellationOf("job")]);

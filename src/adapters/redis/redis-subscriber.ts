@@ -75,14 +75,13 @@ export class RedisSubscriber {
   }
 
   #leave(channel: LiveChannel): void {
-    if (!channel.isEmpty || this.#channels.get(channel.name) !== channel) return;
+    if (!channel.isEmpty) return;
     this.#channels.delete(channel.name);
     const client = this.#client;
     client?.call("unsubscribe", [channelOf(client, channel.name)]).catch(() => {});
   }
 
   #open(): Promise<void> {
-    clearTimeout(this.#timer);
     this.#opening ??= this.#tryToOpen().finally(() => {
       this.#opening = null;
     });
@@ -120,8 +119,8 @@ export class RedisSubscriber {
   async #connectOne(client: RedisConnectionClient, onError: (error: unknown) => void): Promise<void> {
     this.#candidates.push(client);
     client.on("error", onError);
-    await answerWithin(this.#connectMs, client.connect());
     if (this.#closed) throw new Error("closed");
+    await answerWithin(this.#connectMs, client.connect());
   }
 
   #start(client: RedisClient): void {
@@ -149,9 +148,8 @@ export class RedisSubscriber {
   }
 
   #receive(name: string, payload: string): void {
-    const channel = this.#channels.get(name);
-    const message = channel === undefined ? null : this.#read(name, payload);
-    if (message !== null) channel?.deliver(message);
+    const message = this.#read(name, payload);
+    if (message !== null) this.#channels.get(name)?.deliver(message);
   }
 
   #listenForLife(client: RedisClient): void {
