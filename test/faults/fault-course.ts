@@ -27,6 +27,8 @@ export interface FaultPlan {
   inject(scene: Scene, worker: CourseWorker): void | Promise<void>;
   /** Mends it, and resolves when the server takes work again. */
   heal(scene: Scene, worker: CourseWorker): void | Promise<void>;
+  /** What the worker warns of when it has noticed that the server is back, for which it may take its time: it reports until then. */
+  readonly untilWarned?: string;
 }
 
 /** What came of a fault. */
@@ -78,6 +80,8 @@ export async function runFaultCourse(plan: FaultPlan): Promise<FaultCourse> {
   await Promise.all(all.map((each) => each.enter("after")));
   for (const each of all) each.resume();
   await worker.last(healthyMs);
+  const { untilWarned } = plan;
+  if (untilWarned !== undefined) await eventually(() => expect(worker.warnings()).toContain(untilWarned));
   // Whoever closes writes what is open, whatever the window says.
   const writes = await countWrites(scene, windowMs);
   const [finished] = (await Promise.all(all.map((each) => each.finish()))) as [FinishedWorker];

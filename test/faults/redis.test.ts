@@ -44,6 +44,7 @@ test("refused: each process throttles for itself, and says so once", async () =>
     fault: "refused",
     inject: ({ network }) => network.redisUrl.refuse(),
     heal: ({ network }) => network.redisUrl.accept(),
+    untilWarned: back,
   });
   expectWindowsOfEachProcess(course);
   expectOutageSaidOnce(course);
@@ -56,6 +57,7 @@ test("dead mid-call: after the time allowed it counts as away", async () => {
     holdMs: 2_000,
     inject: ({ network }) => network.redisUrl.blackhole(),
     heal: ({ network }) => network.redisUrl.accept(),
+    untilWarned: back,
   });
   expectWindowsOfEachProcess(course);
   expectOutageSaidOnce(course);
@@ -66,6 +68,7 @@ test("slower than the time allowed: as if it were away", async () => {
     fault: "slower than `timeoutMs`",
     inject: ({ network }) => network.redisUrl.delay(timeoutMs),
     heal: ({ network }) => network.redisUrl.accept(),
+    untilWarned: back,
   });
   expectWindowsOfEachProcess(course);
   expectOutageSaidOnce(course);
@@ -112,6 +115,7 @@ test("failed over to its replica: found again through Sentinel", async () => {
     holdMs: 500,
     inject: () => sentinel.failOver(),
     heal: () => {},
+    untilWarned: back,
   });
   expectWindowsOfEachProcess(course);
   expectOutageSaidOnce(course);
@@ -122,6 +126,7 @@ test("a reply lost after SET: the window counts as taken, and the write is made"
     fault: "reply lost after SET",
     inject: ({ network }) => network.redisUrl.dropReplies(),
     heal: ({ network }) => network.redisUrl.accept(),
+    untilWarned: back,
   });
   expectWindowsOfEachProcess(course);
   expectOutageSaidOnce(course);
