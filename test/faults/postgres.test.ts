@@ -140,7 +140,8 @@ test("deadlock: the batch that is its victim is written again", async () => {
   const course = await run({
     fault: "deadlock",
     instead: { databaseUrl: own.url },
-    sessionSettings: { deadlock_timeout: "50ms" },
+    // Time for the other session to close the ring: PostgreSQL looks once, when the wait has lasted so long.
+    sessionSettings: { deadlock_timeout: "500ms" },
     task: { options: patient },
     holdMs: 0,
     async inject({ stage, steadyJobIds }) {
