@@ -72,10 +72,11 @@ test("20,000 events for a slow publisher wait in the outbox, are told of, leave 
     },
     { timeoutMs: 20_000, everyMs: 200 },
   );
-  // Autovacuum gives the end of the table back only when nobody is in its way.
+  // Vacuum gives the end of the table back only when nobody is in its way; and unless it is told to clean the indexes, not
+  // while less than 2 % of the pages hold dead line pointers, which bar the way as rows would.
   await eventually(
     async () => {
-      await stage.db.query("vacuum worker_progress_outbox");
+      await stage.db.query("vacuum (index_cleanup on) worker_progress_outbox");
       expect((await tableFigures(stage.db)).bytes).toBeLessThan(full.bytes / 4);
     },
     { everyMs: 200 },
