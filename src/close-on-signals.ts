@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { longestDelayMs } from "./domain/longest-delay.js";
 import type { Log } from "./ports/log.js";
 
 /** Options of `closeOnSignals`. */
@@ -90,11 +91,10 @@ function checked(options: CloseOnSignalsOptions): CheckedOptions {
   const wrong = signals.find((signal) => !(signal in constants.signals) || unheard.includes(signal));
   if (wrong !== undefined) throw new TypeError(`Option signals: a process cannot listen to "${wrong}"`);
   if (typeof before !== "function") throw new TypeError("Option before must be a function");
-  if (!Number.isSafeInteger(beforeTimeoutMs) || beforeTimeoutMs < 0 || beforeTimeoutMs > longestTimerMs) {
+  if (!Number.isSafeInteger(beforeTimeoutMs) || beforeTimeoutMs < 0 || beforeTimeoutMs > longestDelayMs) {
     throw new TypeError("Option beforeTimeoutMs must be a whole number of milliseconds, 0 or more");
   }
   return { signals, before, beforeTimeoutMs, log };
 }
 
 const unheard = ["SIGKILL", "SIGSTOP"];
-const longestTimerMs = 2_147_483_647;

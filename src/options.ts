@@ -3,6 +3,7 @@ import type { PostgresStorageOptions } from "./adapters/postgres/index.js";
 import type { RabbitmqPublisherOptions } from "./adapters/rabbitmq/index.js";
 import type { RedisOptions } from "./adapters/redis/index.js";
 import { defaultLimits, type Limits } from "./domain/limits.js";
+import { longestDelayMs } from "./domain/longest-delay.js";
 import type { ReadModelResolver } from "./engine/read-model-resolver.js";
 import type { Log } from "./ports/log.js";
 
@@ -74,7 +75,7 @@ export interface ReporterOptions {
   readonly rabbitmq?: RabbitmqPublisherOptions;
 }
 
-const milliseconds = (least: number, most = 2_147_483_647) => z.int().min(least).max(most);
+const milliseconds = (least: number, most = longestDelayMs) => z.int().min(least).max(most);
 const adapterOptions = <T extends object>() => z.custom<T>((value) => typeof value === "object" && value !== null);
 
 const schema = z.strictObject({

@@ -1,5 +1,6 @@
 import type { BackoffPolicy } from "../domain/backoff.js";
 import type { JobEventPayload } from "../domain/event.js";
+import { longestDelayMs } from "../domain/longest-delay.js";
 import type { Log } from "../ports/log.js";
 import type { EventDedupe } from "./event-dedupe.js";
 import { memoryMarks } from "./memory-marks.js";
@@ -85,8 +86,6 @@ const known = {
   bind: ["exchange", "routingKey", "type"],
   retry: ["firstMs", "maxMs", "maxAttempts"],
 };
-/** What a timer can wait. */
-export const longestWaitMs = 2_147_483_647;
 
 /**
  * Checks the options and fills in the defaults.
@@ -112,7 +111,7 @@ export function consumerSettings<Extra extends object>(options: EventConsumerOpt
   if (!Array.isArray(bind)) throw new TypeError("Option bind must be an array of bindings");
   if (typeof log?.warn !== "function") throw new TypeError("Option log must have a method warn");
   checkWhole("prefetch", prefetch, 1, 65_535);
-  checkWhole("connectTimeoutMs", connectTimeoutMs, 1, longestWaitMs);
+  checkWhole("connectTimeoutMs", connectTimeoutMs, 1, longestDelayMs);
   return Object.freeze({
     queue,
     bind: bind.map(bindingOf),
@@ -155,9 +154,9 @@ function bindingOf(binding: EventBinding): Required<EventBinding> {
 function retryOf(retry: RetryOptions = {}): ConsumerSettings<object>["retry"] {
   checkKeys("retry.", retry, known.retry);
   const { firstMs = 1_000, maxMs = Math.max(30_000, firstMs), maxAttempts = 8 } = retry;
-  checkWhole("retry.firstMs", firstMs, 1, longestWaitMs);
-  checkWhole("retry.maxMs", maxMs, firstMs, longestWaitMs);
-  if (maxAttempts !== Number.POSITIVE_INFINITY) checkWhole("retry.maxAttempts", maxAttempts, 1, longestWaitMs);
+  checkWhole("retry.firstMs", firstMs, 1, longestDelayMs);
+  checkWhole("retry.maxMs", maxMs, firstMs, longestDelayMs);
+  if (maxAttempts !== Number.POSITIVE_INFINITY) checkWhole("retry.maxAttempts", maxAttempts, 1, longestDelayMs);
   return { firstMs, maxMs, maxAttempts };
 }
 

@@ -1,11 +1,12 @@
 import { backoffMs } from "../domain/backoff.js";
 import { WorkerProgressError } from "../domain/errors.js";
+import { longestDelayMs } from "../domain/longest-delay.js";
 import { reasonOf } from "../domain/reason-of.js";
 import type { ClassifiedSource } from "./amqp-source.js";
 import type { AmqpConsumerChannel } from "./client-types.js";
 import { ConsumeSession } from "./consume-session.js";
 import type { ConsumerConnection } from "./consumer-connection.js";
-import { type ConsumerSettings, longestWaitMs } from "./consumer-options.js";
+import type { ConsumerSettings } from "./consumer-options.js";
 import { JobTurns } from "./job-turns.js";
 import { openConnection } from "./open-connection.js";
 import { pause } from "./pause.js";
@@ -68,7 +69,7 @@ export class ConsumerLoop<Extra extends object> {
 
   async #stop(deadlineMs: number): Promise<void> {
     this.#stopping.abort();
-    await this.#session?.session.stop(this.#session.consumerTag, Math.min(deadlineMs, longestWaitMs));
+    await this.#session?.session.stop(this.#session.consumerTag, Math.min(deadlineMs, longestDelayMs));
     await this.#running;
     this.#state = { kind: "stopped" };
   }

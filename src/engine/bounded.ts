@@ -1,3 +1,4 @@
+import { longestDelayMs } from "../domain/longest-delay.js";
 import type { Clock } from "../ports/clock.js";
 
 /** The outcome of `work`, or a rejection with `late()` after `timeoutMs`. A later outcome of `work` is let go. */
@@ -40,7 +41,5 @@ export async function settledBy(
 
 /** The outcome of `work`, for which the process stays alive even where its sockets would let it end. */
 export function held<T>(clock: Clock, work: Promise<T>): Promise<T> {
-  return work.finally(clock.schedule(longestTimerMs, () => {}, true));
+  return work.finally(clock.schedule(longestDelayMs, () => {}, true));
 }
-
-const longestTimerMs = 2_147_483_647;

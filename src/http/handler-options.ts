@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { longestDelayMs } from "../domain/longest-delay.js";
 import type { Log } from "../ports/log.js";
 import type { Authorize } from "./authorization.js";
 import type { CorsOptions } from "./cors.js";
@@ -22,7 +23,7 @@ export interface JobHandlerOptions {
   readonly log?: Log;
 }
 
-const milliseconds = () => z.int().min(1).max(2_147_483_647);
+const milliseconds = () => z.int().min(1).max(longestDelayMs);
 const callable = <T>() => z.custom<T>((value) => typeof value === "function", "must be a function");
 
 const schema = z.strictObject({

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { longestDelayMs } from "../domain/longest-delay.js";
 import { reasonOf } from "../domain/reason-of.js";
 import type { JobHandler } from "./job-handler.js";
 import { hasBody, webRequest } from "./node-request.js";
@@ -13,7 +14,6 @@ export interface NodeHandlerOptions {
   readonly stallMs?: number;
 }
 
-const longestMs = 2_147_483_647;
 const sliceBytes = 65_536;
 
 /**
@@ -23,8 +23,8 @@ const sliceBytes = 65_536;
  * @throws RangeError when `stallMs` is no number of milliseconds from 1 to 2147483647
  */
 export function toNodeHandler(handler: JobHandler, { stallMs = 60_000 }: NodeHandlerOptions = {}): NodeHandler {
-  if (!(stallMs >= 1 && stallMs <= longestMs)) {
-    throw new RangeError(`Option stallMs must be from 1 to ${longestMs} milliseconds`);
+  if (!(stallMs >= 1 && stallMs <= longestDelayMs)) {
+    throw new RangeError(`Option stallMs must be from 1 to ${longestDelayMs} milliseconds`);
   }
   return async (message, target) => {
     // A pipelined request waits for its turn: one connection is worth one stream, however many it asks for.

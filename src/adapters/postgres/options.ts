@@ -1,4 +1,5 @@
 import type { JobIdType } from "../../domain/job-id.js";
+import { longestDelayMs } from "../../domain/longest-delay.js";
 import { checkJobTable } from "./check-job-table.js";
 import { checkIdentifier } from "./identifier.js";
 import { defaultJobTable, type JobTable } from "./job-table.js";
@@ -52,7 +53,6 @@ const optionKeys = [
   "lockTimeoutMs",
   "notify",
 ];
-const longestWaitMs = 2_147_483_647;
 
 /**
  * Checks the options and fills in the defaults.
@@ -84,6 +84,6 @@ export function jobSchema(settings: StorageSettings): string | undefined {
 }
 
 function milliseconds(option: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 1 && value <= longestWaitMs) return value;
-  throw new RangeError(`Option ${option} must be a whole number of milliseconds from 1 to ${longestWaitMs}`);
+  if (Number.isSafeInteger(value) && value >= 1 && value <= longestDelayMs) return value;
+  throw new RangeError(`Option ${option} must be a whole number of milliseconds from 1 to ${longestDelayMs}`);
 }

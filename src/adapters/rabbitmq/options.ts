@@ -1,3 +1,4 @@
+import { longestDelayMs } from "../../domain/longest-delay.js";
 import type { Log } from "../../ports/log.js";
 
 /** How an event looks on the wire: the payload itself, or a CloudEvents 1.0 envelope in structured mode around it. */
@@ -47,7 +48,6 @@ const defaults: PublisherSettings = {
 };
 
 const longestNameBytes = 255;
-const longestWaitMs = 2_147_483_647;
 const longestHeartbeatSeconds = 65_535;
 
 /**
@@ -66,8 +66,8 @@ export function publisherSettings(options: RabbitmqPublisherOptions = {}): Publi
   }
   for (const name of ["routingKey", "bindingKey"] as const) checkName(name, settings[name]);
   checkFormat(settings.format);
-  checkWhole("confirmTimeoutMs", settings.confirmTimeoutMs, "milliseconds", 1, longestWaitMs);
-  checkWhole("connectTimeoutMs", settings.connectTimeoutMs, "milliseconds", 1, longestWaitMs);
+  checkWhole("confirmTimeoutMs", settings.confirmTimeoutMs, "milliseconds", 1, longestDelayMs);
+  checkWhole("connectTimeoutMs", settings.connectTimeoutMs, "milliseconds", 1, longestDelayMs);
   checkWhole("heartbeatSeconds", settings.heartbeatSeconds, "seconds", 0, longestHeartbeatSeconds);
   if (typeof settings.log?.warn !== "function") throw new TypeError("Option log must have a method warn");
   return Object.freeze(settings);
