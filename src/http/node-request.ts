@@ -49,8 +49,9 @@ function urlOf(message: IncomingMessage & { readonly originalUrl?: unknown }): s
   const { originalUrl, url = "/" } = message;
   const target = typeof originalUrl === "string" ? originalUrl : url;
   if (!target.startsWith("/")) return URL.canParse(target) ? target : "http://localhost/";
-  const host = `http://${message.headers.host ?? message.headers[":authority"] ?? ""}`;
-  return `${URL.canParse(host) ? new URL(host).origin : "http://localhost"}${target}`;
+  const scheme = (message.socket as { readonly encrypted?: boolean }).encrypted === true ? "https" : "http";
+  const host = `${scheme}://${message.headers.host ?? message.headers[":authority"] ?? ""}`;
+  return `${URL.canParse(host) ? new URL(host).origin : `${scheme}://localhost`}${target}`;
 }
 
 function bodyOf(message: IncomingMessage & { readonly body?: unknown }): ReadableStream<Uint8Array> | string {
