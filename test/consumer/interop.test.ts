@@ -7,7 +7,9 @@ import { type JobEventPayload, jobEventSchema } from "../../src/consumer/index.j
 import { newEvent } from "../adapters/new-event.js";
 import { startWorker } from "../support/child-process.js";
 import { eventually } from "../support/eventually.js";
+import { pythonWith } from "../support/python-programs.js";
 import { rabbitmqUrl, testDatabase, testNames } from "../support/servers.js";
+import { howToGetTool, pikaAndJsonschema } from "../support/tool-plan.js";
 import { openStage, type Stage } from "./consumer-stage.js";
 import type { ReportingTask } from "./workers/reports-jobs.js";
 
@@ -120,19 +122,9 @@ async function readInPython(count: number): Promise<SeenMessage[]> {
     `${cloudEvents}=${path("../../docs/schema/job-event.cloudevents.schema.json")}`,
   ];
   const args = [path("./read_events.py"), rabbitmqUrl(), stage.queue, String(count), ...schemas];
-  return linesOf((await run(await pythonWithPika(), args)).stdout) as SeenMessage[];
-}
-
-async function pythonWithPika(): Promise<string> {
-  // Debian's packages belong to Debian's Python, which need not be the first on the path.
-  for (const python of ["python3", "/usr/bin/python3"]) {
-    const found = await run(python, ["-c", "import pika, jsonschema"]).then(
-      () => true,
-      () => false,
-    );
-    if (found) return python;
-  }
-  throw new Error("No pika can be had: install it (Debian: apt-get install python3-pika python3-jsonschema)");
+  const python = pythonWith(pikaAndJsonschema.pythonModules);
+  if (python === null) throw new Error(howToGetTool(pikaAndJsonschema));
+  return linesOf((await run(python, args)).stdout) as SeenMessage[];
 }
 
 function linesOf(printed: string): unknown[] {

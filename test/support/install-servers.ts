@@ -4,14 +4,15 @@ import type { Command, Machine, Plan, ServerName } from "./server-plan.js";
 import type { Tool } from "./tool-plan.js";
 
 const { planServers, serverNames, howToGet } = await import("./server-plan.js");
-const { amqpConsume, chromium, howToGetTool, jsonschema, pgbouncer, pika, planTool } = await import("./tool-plan.js");
+const { amqpConsume, chromium, howToGetTool, pgbouncer, pikaAndJsonschema, planTool } = await import("./tool-plan.js");
 const { findRunning, dockerWorks } = await import("./server-search.js");
 const { findProgram, hasPrograms } = await import("./server-programs.js");
+const { pythonWith } = await import("./python-programs.js");
 
 try {
   const machine = await lookAround();
   carryOut(planServers(machine));
-  for (const tool of [chromium, amqpConsume, pika, jsonschema, pgbouncer]) provide(tool, machine);
+  for (const tool of [chromium, amqpConsume, pikaAndJsonschema, pgbouncer]) provide(tool, machine);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
@@ -40,10 +41,10 @@ function carryOut(plan: Plan): void {
 
 // Without a tool only the tests that need it fail, and say so again: the others are worth running.
 function provide(tool: Tool, machine: Machine): void {
-  const plan = planTool(tool, machine, tool.programs.some(findProgram) || hasModule(tool));
+  const plan = planTool(tool, machine, isHere(tool));
   try {
     if (plan.kind === "install") {
-      say(`${tool.name} missing: installing the Debian package`);
+      say(`${tool.name} missing: installing Debian packages`);
       runAll(plan.commands);
     }
     say(plan.kind === "impossible" ? howToGetTool(tool) : `${tool.name}: installed`);
@@ -52,12 +53,8 @@ function provide(tool: Tool, machine: Machine): void {
   }
 }
 
-/** Whether the Python on the path or Debian's, which Debian's packages belong to, has the module. */
-function hasModule({ pythonModule }: Tool): boolean {
-  if (pythonModule === undefined) return false;
-  return ["python3", "/usr/bin/python3"].some(
-    (python) => spawnSync(python, ["-c", `import ${pythonModule}`]).status === 0,
-  );
+function isHere({ programs, pythonModules }: Tool): boolean {
+  return pythonModules ? pythonWith(pythonModules) !== null : programs.some(findProgram);
 }
 
 function runAll(commands: readonly Command[]): void {

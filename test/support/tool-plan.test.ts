@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { amqpConsume, chromium, howToGetTool, jsonschema, pgbouncer, pika, planTool } from "./tool-plan.js";
+import { amqpConsume, chromium, howToGetTool, pgbouncer, pikaAndJsonschema, planTool } from "./tool-plan.js";
 
 test("nothing is done where the tool is", () => {
   expect(planTool(chromium, { apt: true, root: "already" }, true)).toEqual({ kind: "ready" });
@@ -25,13 +25,13 @@ test.each([
 });
 
 test.each([
-  [amqpConsume, "amqp-consume", "amqp-tools"],
-  [pika, "pika", "python3-pika"],
-  [jsonschema, "jsonschema", "python3-jsonschema"],
-  [pgbouncer, "PgBouncer", "pgbouncer"],
-])("each tool names its own package: $name", (tool, name, debianPackage) => {
-  expect(howToGetTool(tool)).toBe(`No ${name} can be had: install it (Debian: apt-get install ${debianPackage})`);
+  [amqpConsume, "amqp-consume", ["amqp-tools"]],
+  [pikaAndJsonschema, "Python with pika and jsonschema", ["python3-pika", "python3-jsonschema"]],
+  [pgbouncer, "PgBouncer", ["pgbouncer"]],
+])("each tool names its own packages: $name", (tool, name, packages) => {
+  const install = `apt-get install ${packages.join(" ")}`;
+  expect(howToGetTool(tool)).toBe(`No ${name} can be had: install it (Debian: ${install})`);
   expect(planTool(tool, { apt: true, root: "already" }, false)).toMatchObject({
-    commands: [expect.anything(), expect.arrayContaining([debianPackage])],
+    commands: [expect.anything(), expect.arrayContaining(packages)],
   });
 });

@@ -1,50 +1,43 @@
 import { type Command, installCommands, type Machine } from "./server-plan.js";
 
-/** A program besides the servers that some tests need. */
+/** What some tests need besides the servers: a program, or modules of one Python. */
 export interface Tool {
   readonly name: string;
   /** The names of the program, Debian's first. */
   readonly programs: readonly string[];
-  /** Where it is no program but a module for Python. */
-  readonly pythonModule?: string;
-  readonly debianPackage: string;
+  /** The modules that one Python must have. */
+  readonly pythonModules?: readonly string[];
+  readonly debianPackages: readonly string[];
 }
 
 export const chromium: Tool = {
   name: "Chromium",
   programs: ["chromium", "chromium-browser", "google-chrome"],
-  debianPackage: "chromium",
+  debianPackages: ["chromium"],
 };
 
 export const amqpConsume: Tool = {
   name: "amqp-consume",
   programs: ["amqp-consume"],
-  debianPackage: "amqp-tools",
+  debianPackages: ["amqp-tools"],
 };
 
-export const pika: Tool = {
-  name: "pika",
+export const pikaAndJsonschema = {
+  name: "Python with pika and jsonschema",
   programs: [],
-  pythonModule: "pika",
-  debianPackage: "python3-pika",
-};
-
-export const jsonschema: Tool = {
-  name: "jsonschema",
-  programs: [],
-  pythonModule: "jsonschema",
-  debianPackage: "python3-jsonschema",
-};
+  pythonModules: ["pika", "jsonschema"],
+  debianPackages: ["python3-pika", "python3-jsonschema"],
+} as const satisfies Tool;
 
 export const pgbouncer: Tool = {
   name: "PgBouncer",
   programs: ["pgbouncer"],
-  debianPackage: "pgbouncer",
+  debianPackages: ["pgbouncer"],
 };
 
 /** The sentence that says how to get a tool. */
-export function howToGetTool({ name, debianPackage }: Tool): string {
-  return `No ${name} can be had: install it (Debian: apt-get install ${debianPackage})`;
+export function howToGetTool({ name, debianPackages }: Tool): string {
+  return `No ${name} can be had: install it (Debian: apt-get install ${debianPackages.join(" ")})`;
 }
 
 /** What to do so that a tool can be had. */
@@ -57,5 +50,5 @@ export type ToolPlan =
 export function planTool(tool: Tool, { apt, root }: Pick<Machine, "apt" | "root">, installed: boolean): ToolPlan {
   if (installed) return { kind: "ready" };
   if (!apt || root === "no") return { kind: "impossible" };
-  return { kind: "install", commands: installCommands([tool.debianPackage], root === "sudo") };
+  return { kind: "install", commands: installCommands(tool.debianPackages, root === "sudo") };
 }
