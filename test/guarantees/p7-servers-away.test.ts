@@ -53,6 +53,8 @@ test("with RabbitMQ killed changes are stored, events wait, and all arrive in or
   const worker = await startPuppet(stage.address, { relay: { pollMs: 100 } });
   await worker.call("startJob", jobId);
   await eventually(() => expect(before.deliveries.length).toBe(1));
+  // Delivered is not yet confirmed, and what is not confirmed waits.
+  await eventually(async () => expect(await worker.call("health")).toMatchObject({ outbox: { waiting: 0 } }));
   await rabbitmq.kill();
 
   for (const percent of [25, 50, 75]) {
@@ -68,7 +70,7 @@ test("with RabbitMQ killed changes are stored, events wait, and all arrive in or
   await using after = await listen(stage);
   const stored = (await journaledEvents(stage.db)).map(({ event_id }) => event_id);
   expect(stored.length).toBe(5);
-  // The first was delivered before; the broker may have died before it knew that.
+  // The first was delivered before; the broker may have died before it knew of the acknowledgement.
   const arrivals = () => after.firstArrivals().get(jobId) ?? [];
   await eventually(() => expect(arrivals().filter((id) => id !== stored[0])).toEqual(stored.slice(1)));
   await eventually(async () => expect(await worker.call("health")).toMatchObject({ outbox: { waiting: 0 } }));
