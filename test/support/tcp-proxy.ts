@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { freePort } from "./free-port.js";
 import { Pipe } from "./tcp-pipe.js";
 
 /** A network that a test breaks at will, between a client and a real server. */
@@ -34,7 +35,7 @@ export interface TcpProxy {
 /** Starts a proxy on a free local port in front of the host and port of `url`. */
 export async function tcpProxy(url: string): Promise<TcpProxy> {
   const proxy = new BreakableProxy(new URL(url));
-  await proxy.listen(0);
+  await proxy.listen(await freePort());
   return proxy;
 }
 
