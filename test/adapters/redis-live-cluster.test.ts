@@ -61,8 +61,11 @@ test("a node that loses its subscriber is replaced by any other, with one gap", 
   for (const each of servers.nodes) {
     const node = new Redis({ ...each });
     const [, count] = (await node.call("pubsub", "numsub", channel)) as unknown[];
-    if (Number(count) > 0) await node.call("client", "kill", "type", "pubsub");
+    const isIts = Number(count) > 0;
+    if (isIts) await node.call("client", "kill", "type", "pubsub");
     await node.quit();
+    // The next may have the subscriber that replaces it by now.
+    if (isIts) break;
   }
   await eventually(() => expect(gaps).toBe(1));
   await live.publish([progressOf("job", 1)]);
