@@ -1,8 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { memoryLive } from "../../src/adapters/memory/index.js";
+import { Database } from "../../src/adapters/postgres/database.js";
 import type { PostgresSource, PostgresStorageOptions } from "../../src/adapters/postgres/index.js";
 import { listeningClients } from "../../src/adapters/postgres/listening-client.js";
+import { notify } from "../../src/adapters/postgres/notify.js";
 import { openPostgres } from "../../src/adapters/postgres/open-postgres.js";
+import { runOnFirstUse } from "../../src/adapters/postgres/run-statement.js";
+import { tableChannels } from "../../src/adapters/postgres/table-channels.js";
 import { liveConformance } from "../../src/conformance/index.js";
 import { cancellationOf, progressOf, recorder, storedOf } from "../../src/conformance/live-fixtures.js";
 import type { LiveAdapter } from "../../src/ports/live.js";
@@ -28,6 +32,11 @@ afterEach(async () => {
 });
 
 afterAll(() => database.drop());
+
+/** Waits until the connections are gone that are being ended. */
+async function nobodyListens(): Promise<void> {
+  await eventually(async () => expect(await listeners(database)).toBe(0));
+}
 
 function liveOn(source: PostgresSource, options: PostgresStorageOptions = {}): LiveAdapter {
   const started = liveProcess(source, log, options);
@@ -181,15 +190,14 @@ test("garbage on the channels is ignored, and text out of it is never believed t
     JSON.stringify(["x", { kind: "cancellation", jobId: "job", reason: 42 }]),
     `["x", {"__proto__": ${JSON.stringify(valid)}}]`,
   ];
-  const { rows } = await database.pool.query<{ query: string }>(
-    "select query from pg_stat_activity where application_name = 'worker-progress-listener' and datname = current_database()",
-  );
-  const prefix = /"(worker_progress_[0-9a-f]{16})_/.exec(rows[0]?.query ?? "")?.[1];
-  const say = async (payload: string) => {
-    for (const topic of ["news", "cancellations"]) {
-      await database.pool.query("select pg_notify($1, $2)", [`${prefix}_${topic}`, payload]);
-    }
-  };
+  const source = { kind: "pool", pool: database.pool } as const;
+  const run = runOnFirstUse(new Database(source, 10_000));
+  const channels = await tableChannels(run, { name: "worker_progress_jobs", schema: undefined });
+  const say = (payload: string) =>
+    notify(
+      run,
+      [channels.news, channels.cancellations].map((channel) => ({ channel, payload })),
+    );
   for (const payload of garbage) await say(payload);
   await say(JSON.stringify(["x", { ...valid, later: "field" }, null, cancellationOf("job")]));
   await Promise.all([job.hears(2), cancellations.hears(2)]);
@@ -200,6 +208,7 @@ test("garbage on the channels is ignored, and text out of it is never believed t
 describe("the connection that listens", () => {
   test("is not there while nobody listens, though everything is told", async () => {
     const live = liveOn(database.pool);
+    await nobodyListens();
     await live.publish([storedOf("job", 1), cancellationOf("job")]);
     expect(live.reach).toBe("process");
     expect(await listeners(database)).toBe(0);
@@ -207,6 +216,7 @@ describe("the connection that listens", () => {
 
   test("is one for a thousand jobs and all cancellations, and gone after the last listener", async () => {
     const live = liveOn(database.pool);
+    await nobodyListens();
     const ids = Array.from({ length: 1_000 }, (_, index) => `job ${index}`);
     const leave = await Promise.all([
       ...ids.map((id) => live.subscribe(id, recorder())),
@@ -215,7 +225,7 @@ describe("the connection that listens", () => {
     expect(live.reach).toBe("shared");
     expect(await listeners(database)).toBe(1);
     for (const unsubscribe of leave) unsubscribe();
-    await eventually(async () => expect(await listeners(database)).toBe(0));
+    await nobodyListens();
     expect(live.reach).toBe("process");
   });
 
@@ -246,12 +256,13 @@ describe("the connection that listens", () => {
   test("is closed by close(), which leaves the pool as it was", async () => {
     const pool = quietPool({ connectionString: database.url });
     const started = liveProcess(pool, log);
+    await nobodyListens();
     await started.live.subscribe("job", recorder());
     const names = () => pool.eventNames().map((name) => [name, pool.listenerCount(name)]);
     const before = names();
     expect(await listeners(database)).toBe(1);
     await started.close();
-    expect(await listeners(database)).toBe(0);
+    await nobodyListens();
     expect(names()).toEqual(before);
     expect((await pool.query("select 1 as alive")).rows).toEqual([{ alive: 1 }]);
     await pool.end();
@@ -261,7 +272,7 @@ describe("the connection that listens", () => {
     const pool = quietPool({ connectionString: database.url });
     await liveOn(pool).subscribe("job", recorder());
     await pool.end();
-    await eventually(async () => expect(await listeners(database)).toBe(0));
+    await nobodyListens();
   });
 });
 
