@@ -112,7 +112,10 @@ test("a row that was changed since a serializable statement began does not fail 
   const free = await stored(storage, await storage.create({ id: null, type: null, status: "pending", at: 0 }));
   await other.query("begin");
   await other.query("update worker_progress_jobs set type = type where id = $1", [job.id]);
-  const committing = postgresStorage(pool).commit([write(job, runningAt(40)), write(free, runningAt(50))]);
+  const committing = postgresStorage(pool, { lockTimeoutMs: 30_000 }).commit([
+    write(job, runningAt(40)),
+    write(free, runningAt(50)),
+  ]);
   await someoneWaits();
   await other.query("commit");
   expect(await committing).toEqual(Array(2).fill({ kind: "committed", cancelRequested: false }));
