@@ -1,8 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { postgresStorage } from "../../src/adapters/postgres/index.js";
 import { runningAt, stored, versionOf, write } from "../../src/conformance/storage-fixtures.js";
 import type { JobSnapshot } from "../../src/domain/job-snapshot.js";
 import type { StorageAdapter } from "../../src/ports/storage.js";
+import { watch } from "../engine/engine-on.js";
 import { eventually } from "../support/eventually.js";
 import { type TcpProxy, tcpProxy } from "../support/tcp-proxy.js";
 import { quietPool, type ServerDatabase, serverDatabase } from "./postgres-subject.js";
@@ -20,7 +21,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   await database.reset();
   proxy = await tcpProxy(database.url);
-  storage = postgresStorage(throughProxy(), { statementTimeoutMs: 300, lockTimeoutMs: 30_000 });
+  storage = postgresStorage(throughProxy(), { lockTimeoutMs: 30_000 });
   await storage.schema.migrate();
   job = await stored(storage, await storage.create({ id: null, type: null, status: "pending", at: 0 }));
 });
@@ -42,7 +43,9 @@ describe("a connection of a pool opened from a URL", () => {
       const outcomes = patient.commit([write(job, runningAt(40))]);
       const rejected = expect(outcomes).rejects.toMatchObject(unavailable);
       await eventually(async () => {
-        const { rows } = await client.query("select from pg_stat_activity where wait_event_type = 'Lock'");
+        const { rows } = await client.query(
+          "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+        );
         expect(rows.length).toBeGreaterThan(0);
       });
       proxy.cut();
@@ -80,12 +83,21 @@ describe("a connection of a pool opened from a URL", () => {
   });
 
   test("that never answers is given up after statementTimeoutMs and not used again", async () => {
-    await storage.load([job.id]);
+    const waiting = postgresStorage(throughProxy(), { statementTimeoutMs: 5_000 });
+    await waiting.load([job.id]);
     proxy.blackhole();
-    await expect(storage.load([job.id])).rejects.toMatchObject(unavailable);
+    simulateTime();
+    const loading = watch(waiting.load([job.id]));
+    await eventually(() => expect(proxy.held).toBeGreaterThan(0));
+    await vi.advanceTimersByTimeAsync(4_999);
+    expect(loading.error).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(loading.error).toMatchObject(unavailable);
+    vi.useRealTimers();
     proxy.cut();
     await proxy.accept();
-    expect(await storage.load([job.id])).toHaveLength(1);
+    expect(await waiting.load([job.id])).toHaveLength(1);
+    await waiting.close();
   });
 
   test("that takes no writes, as a standby's, is not used again", async () => {
@@ -135,7 +147,7 @@ describe("closing", () => {
 
 test("a pool with no connection to spare is unavailable, not wrong", async () => {
   const pool = quietPool({ connectionString: database.url, max: 1, connectionTimeoutMillis: 300 });
-  const client = await pool.connect();
+  const client = await eventually(() => pool.connect());
   await expect(postgresStorage(pool).load([job.id])).rejects.toMatchObject(unavailable);
   client.release();
   expect(await postgresStorage(pool).load([job.id])).toHaveLength(1);
@@ -159,6 +171,11 @@ test("an error tells no password", async () => {
     await hopeless.close();
   }
 });
+
+function simulateTime(): void {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+}
 
 function throughProxy(): string {
   const url = new URL(database.url);
