@@ -19,8 +19,9 @@ export async function elapse(ms: number): Promise<void> {
 
 /** Lets time pass until `assertions` pass, ten seconds of it at most. */
 export function untilInTime<T>(assertions: () => T | Promise<T>): Promise<T> {
-  return eventually(async () => {
+  const inTime = async () => {
     await elapse(10);
     return await assertions();
-  });
+  };
+  return eventually(inTime, { everyMs: 1 });
 }
