@@ -1,11 +1,13 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   type RabbitmqPublisher,
   type RabbitmqPublisherOptions,
   rabbitmqPublisher,
 } from "../../src/adapters/rabbitmq/index.js";
+import { watch } from "../engine/engine-on.js";
 import { eventually } from "../support/eventually.js";
 import { rabbitmqUrl } from "../support/servers.js";
+import { elapse, simulateTimers } from "../support/simulated-timers.js";
 import { type TcpProxy, tcpProxy } from "../support/tcp-proxy.js";
 import { type Consumer, idsOf, newEvents, openConsumer } from "./rabbitmq-subject.js";
 
@@ -20,6 +22,7 @@ beforeEach(async () => {
   proxy = await tcpProxy(rabbitmqUrl());
 });
 afterEach(async () => {
+  vi.useRealTimers();
   await publisher.close();
   await proxy.close();
   await consumer.dispose();
@@ -96,10 +99,16 @@ describe("a connection that is lost", () => {
 
 describe("a network that swallows everything", () => {
   test("fails a publish after the confirm timeout", async () => {
+    simulateTimers();
     publisher = throughProxy({ confirmTimeoutMs: 200 });
     await publisher.setup();
     proxy.blackhole();
-    await expect(publisher.publish(newEvents(1))).rejects.toMatchObject({
+    const publishing = watch(publisher.publish(newEvents(1)));
+    await eventually(() => expect(proxy.held).toBeGreaterThan(0));
+    await elapse(199);
+    expect(publishing.error).toBeUndefined();
+    await elapse(1);
+    expect(publishing.error).toMatchObject({
       ...unavailable,
       message: "Lost RabbitMQ, publish again: no confirm came within 200 ms",
     });
@@ -108,6 +117,7 @@ describe("a network that swallows everything", () => {
   });
 
   test("does not fail a publish whose confirms are merely slow", async () => {
+    simulateTimers();
     publisher = throughProxy({ confirmTimeoutMs: 400 });
     await publisher.setup();
     await consumer.listen();
@@ -116,8 +126,12 @@ describe("a network that swallows everything", () => {
     const calls: Promise<unknown>[] = [];
     for (let round = 1; round <= 5; round++) {
       calls.push(publisher.publish(newEvents(1)));
+      await eventually(() => expect(proxy.held).toBeGreaterThan(0));
+      await elapse(150);
       await consumer.received(round);
+      await eventually(() => expect(proxy.heldReplies).toBeGreaterThan(0));
     }
+    await elapse(150);
     expect(await Promise.all(calls)).toEqual(calls.map(() => ["confirmed"]));
   });
 
@@ -129,12 +143,12 @@ describe("a network that swallows everything", () => {
       message: expect.stringMatching(/^Cannot connect to RabbitMQ at "127\.0\.0\.1:\d+": .*(200 ms|ETIMEDOUT)$/),
     });
     await proxy.accept();
-    await publisher.setup();
+    await eventually(() => publisher.setup());
   });
 
   test("does not keep close from ending, nor the sockets open", async () => {
     publisher = throughProxy({ confirmTimeoutMs: 200, connectTimeoutMs: 200 });
-    await publisher.setup();
+    await eventually(() => publisher.setup());
     proxy.blackhole();
     const publishing = publisher.publish(newEvents(10));
     const closing = publisher.close();

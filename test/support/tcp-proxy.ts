@@ -29,6 +29,8 @@ export interface TcpProxy {
   readonly connections: number;
   /** How many bytes of requests have not got through yet. */
   readonly held: number;
+  /** How many bytes of replies have not. */
+  readonly heldReplies: number;
   close(): Promise<void>;
 }
 
@@ -68,6 +70,10 @@ class BreakableProxy implements TcpProxy {
 
   get held(): number {
     return [...this.#pairs].reduce((sum, { requests }) => sum + requests.length, 0);
+  }
+
+  get heldReplies(): number {
+    return [...this.#pairs].reduce((sum, { replies }) => sum + replies.length, 0);
   }
 
   async listen(port: number): Promise<void> {
