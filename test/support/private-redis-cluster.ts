@@ -19,6 +19,10 @@ export interface PrivateRedisCluster {
 type Killable = Pick<PrivateRedisCluster, "kill" | "restart" | "stop">;
 
 const masters = 3;
+/** After how long without an answer a node counts as lost, as soon as one is killed. */
+const lostAfterMs = 1_000;
+/** And until then: a pause of the machine is no failure. */
+const calmLostAfterMs = 60_000;
 const lastSlot = 16_383;
 
 /** How a Cluster is made. */
@@ -34,8 +38,15 @@ export async function startRedisCluster({ replicas = false }: RedisClusterOption
   const settings = ports.map((port, index) => clusterSettings(port, busPorts[index] as number));
   const servers = hasPrograms("Redis") ? await startPrograms(settings) : await startInOneContainer(ports, settings);
   await form(ports, busPorts);
+  await loseNodesAfter(calmLostAfterMs, ports);
+  let isCalm = true;
   return {
     ...servers,
+    async kill() {
+      if (isCalm) await loseNodesAfter(lostAfterMs, ports);
+      isCalm = false;
+      await servers.kill();
+    },
     nodes: ports.map((port) => ({ host: "127.0.0.1", port })),
     [Symbol.asyncDispose]: servers.stop,
   };
@@ -59,7 +70,7 @@ function clusterSettings(port: number, busPort: number): string[] {
     "--cluster-announce-ip",
     "127.0.0.1",
     "--cluster-node-timeout",
-    "1000",
+    String(lostAfterMs),
   ];
 }
 
@@ -106,6 +117,16 @@ async function form(ports: readonly number[], busPorts: readonly number[]): Prom
     }
   });
   for (const client of clients) client.disconnect();
+}
+
+async function loseNodesAfter(ms: number, ports: readonly number[]): Promise<void> {
+  await Promise.all(
+    ports.map(async (port) => {
+      const client = new Redis(port, "127.0.0.1");
+      await client.config("SET", "cluster-node-timeout", ms);
+      client.disconnect();
+    }),
+  );
 }
 
 /** Makes a node the replica of a master as soon as it knows it, and waits until it has its data. */
