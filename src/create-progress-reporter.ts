@@ -33,8 +33,9 @@ export type RedisArgument = RedisSource | ThrottleAdapter;
 /** Where events go: an amqplib `ChannelModel`, a factory of one, a URL, or an adapter. */
 export type AmqpArgument = RabbitmqSource | PublisherAdapter;
 
+// A second at most, so that all is stored and told two seconds after a server is back.
 const storageBackoff: BackoffPolicy = { firstMs: 50, maxMs: 1_000 };
-const publisherBackoff: BackoffPolicy = { firstMs: 100, maxMs: 2_000 };
+const publisherBackoff: BackoffPolicy = { firstMs: 100, maxMs: 1_000 };
 
 /**
  * Creates a reporter. Each argument is a client, a URL, an adapter, or nothing; what is passed in stays open at
