@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 afterAll(() => stage.close());
 
-/** A worker that lies frozen while another took its job over, with a value in its window that it never wrote. */
+/** A worker that lies frozen while another took its job over, with a value that it never wrote. */
 async function frozenWorker(): Promise<{ readonly zombie: Puppet; readonly heir: Puppet; readonly jobId: string }> {
   const jobId = await stage.job();
   const [zombie, heir] = await Promise.all([
@@ -24,8 +24,7 @@ async function frozenWorker(): Promise<{ readonly zombie: Puppet; readonly heir:
   ]);
   expect(await zombie.call("startJob", jobId)).toBe(1);
   expect(await zombie.job("progress", 20)).toMatchObject({ outcome: "written" });
-  expect(await zombie.job("progress", 80)).toMatchObject({ outcome: "coalesced" });
-  process.kill(zombie.pid, "SIGSTOP");
+  void zombie.call("reportAndFreeze", 80);
   await eventually(() => expect(stateOf(zombie.pid)).toBe("T"));
   expect(await heir.call("startJob", jobId)).toBe(2);
   expect(await heir.job("forceProgress", 40)).toMatchObject({ outcome: "written", attempt: 2 });
@@ -48,6 +47,7 @@ test("a zombie that wakes up cannot write the value it still held, and its signa
   const { zombie, heir, jobId } = await frozenWorker();
   const before = await storedOf(jobId);
   expect(before.row).toMatchObject({ attempts: 2, progress: 40 });
+  expect(before.changes.map(({ new_progress }) => new_progress)).toEqual([0, 20, 0, 40]);
   process.kill(zombie.pid, "SIGCONT");
   // Nothing is called: the window that ran out while it was frozen makes it try.
   expect(await zombie.aborted()).toMatchObject({ code: "STALE_ATTEMPT" });

@@ -43,6 +43,11 @@ const commands: Record<string, Command> = {
     if (job === null) throw new Error("startJob comes first");
     return (job[method] as Command)(...args);
   },
+  /** Reports by the handle and freezes in the same turn of the event loop: none of it gets out before the process is woken. */
+  reportAndFreeze(percent: number) {
+    void job?.progress(percent);
+    process.kill(process.pid, "SIGSTOP");
+  },
   climb(jobId: string, from: number, to: number) {
     for (let percent = from; percent <= to; percent++) void reporter.progress(jobId, percent, `step ${percent}`);
   },
