@@ -37,13 +37,15 @@ test.for(killPoints)(
     const heir = await startPuppet(stage.address, { relay: { leaseMs, pollMs: 50 } });
     await eventually(() => allDelivered(stage, outside));
     const lateMs = Math.round(performance.now() - killedAt);
-    const deliveries = outside.deliveries.filter(({ payload }) => payload.status === "completed");
+    const completions = () => outside.deliveries.filter(({ payload }) => payload.status === "completed");
+    // The second is confirmed, and gone from the outbox, before it comes out of the queue.
+    if (publishedTwice.includes(point)) await eventually(() => expect(completions().length).toBeGreaterThanOrEqual(2));
+    const deliveries = completions();
     console.log(
       `P5: killed ${point}: delivered ${deliveries.length} times, all ${lateMs} ms after the kill at the latest`,
     );
     expect(new Set(deliveries.map(({ messageId }) => messageId)).size).toBe(happened ? 1 : 0);
     expect(new Set(deliveries.map(({ payload }) => JSON.stringify(payload))).size).toBe(happened ? 1 : 0);
-    if (publishedTwice.includes(point)) expect(deliveries.length).toBeGreaterThanOrEqual(2);
 
     await heir.call("startJob", jobId);
     await heir.call("completeJob", jobId);
