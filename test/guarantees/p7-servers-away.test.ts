@@ -7,9 +7,13 @@ import { startPuppet } from "./puppet.js";
 import { openStage } from "./stage.js";
 import { startWorkerOn } from "./start-worker-on.js";
 import { viaProxy } from "./via-proxy.js";
+import { windowedWrites } from "./windows.js";
 import type { TightLoopMessage, TightLoopTask } from "./workers/tight-loop.js";
 
-const jitterMs = 150;
+const withoutRedis = "Redis is out of reach: each process throttles for itself until it answers";
+const withoutLiveUpdates = "Redis is out of reach: live updates are dropped until it answers";
+/** The clocks that are compared count whole milliseconds. */
+const tickMs = 3;
 
 test("with Redis killed on the way a process throttles for itself, and says so once", async () => {
   await using redis = await privateRedis();
@@ -17,31 +21,49 @@ test("with Redis killed on the way a process throttles for itself, and says so o
   await keepJournal(stage.db);
   const jobId = await stage.job();
   const windowMs = 500;
-  const loop = await startWorkerOn<TightLoopMessage>("tight-loop", stage.address, {
-    jobId,
-    durationMs: 4_000,
-    windowMs,
-    last: 90,
-  } satisfies TightLoopTask);
+  const task: TightLoopTask = { jobId, windowMs, last: 90 };
+  const loop = await startWorkerOn<TightLoopMessage>("tight-loop", stage.address, task);
   await loop.message(({ ready }) => ready === true);
   loop.send("go");
-  await eventually(async () => expect((await journaledChanges(stage.db)).length).toBeGreaterThanOrEqual(2));
+  const untilWritten = (times: number) =>
+    eventually(async () => expect((await journaledChanges(stage.db)).length).toBeGreaterThanOrEqual(times));
+  await untilWritten(2);
   await redis.kill();
-  await loop.message(({ calls }) => calls !== undefined);
+  const before = (await journaledChanges(stage.db)).length;
+  await untilWritten(before + 5);
+  loop.send("end");
   await eventually(async () => expect(await stage.row(jobId)).toMatchObject({ progress: 90, step: "last" }));
 
-  const times = (await journaledChanges(stage.db)).map(({ at }) => at.getTime());
-  const gaps = times.slice(1).map((time, i) => time - (times[i] as number));
+  const { gaps, windows } = await windowedWrites(stage.db, [loop]);
   console.log(
-    `P7: Redis killed after 2 of ${times.length} writes, windows of ${windowMs} ms, gaps ${gaps.join(", ")} ms`,
+    `P7: Redis killed after ${before} of ${gaps.length + 1} writes, windows of ${windowMs} ms, gaps ${gaps.join(", ")} ms`,
   );
-  expect(Math.min(...gaps)).toBeGreaterThanOrEqual(windowMs - jitterMs);
-  expect(times.length).toBeGreaterThanOrEqual(5);
+  expect(Math.min(...windows)).toBeGreaterThanOrEqual(windowMs - tickMs);
   const warnings = loop.messages.flatMap(({ warned }) => warned ?? []).filter((warned) => warned.includes("Redis"));
-  // Windows and live updates each go without Redis, and each says so once.
-  expect(new Set(warnings).size).toBe(warnings.length);
-  expect(warnings).toContain("Redis is out of reach: each process throttles for itself until it answers");
+  expect(warnings).toEqual([withoutRedis]);
   loop.kill();
+}, 60_000);
+
+test("a process that windows and live updates go through Redis for says once of each that Redis is killed", async () => {
+  await using redis = await privateRedis();
+  await using stage = await openStage({ redisUrl: redis.url, rabbitmqUrl: null });
+  const jobId = await stage.job();
+  const worker = await startPuppet(stage.address, { windowMs: 20, redis: { timeoutMs: 5_000 } });
+  let percent = 0;
+  const report = async () => {
+    percent += 0.01;
+    expect(await worker.call("progress", jobId, percent)).not.toHaveProperty("error");
+  };
+  await report();
+  await redis.kill();
+  const told = () => worker.warnings().filter((warning) => warning.includes("Redis"));
+  await eventually(async () => {
+    await report();
+    expect(told()).toEqual(expect.arrayContaining([withoutRedis, withoutLiveUpdates]));
+  });
+  for (let i = 0; i < 100; i++) await report();
+  expect(new Set(told()).size).toBe(told().length);
+  worker.kill();
 }, 60_000);
 
 test("with RabbitMQ killed changes are stored, events wait, and all arrive in order when it is back", async () => {

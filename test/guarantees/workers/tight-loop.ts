@@ -1,11 +1,13 @@
+import { once } from "node:events";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
-import { reporterOn } from "./reporter-on.js";
+import { createProgressReporter, type ThrottleAdapter } from "worker-progress";
+import { redisThrottle } from "worker-progress/redis";
+import { optionsOn } from "../stage-address.js";
 import { letGo, tell, waitForGo, workerTask } from "./worker-task.js";
 
-/** Reports on one job as often as it can. */
+/** Reports on one job as often as it can, until it is told to end. */
 export interface TightLoopTask {
   readonly jobId: string;
-  readonly durationMs: number;
   readonly windowMs: number;
   /** The percent of the last report. */
   readonly last: number;
@@ -13,6 +15,8 @@ export interface TightLoopTask {
 
 export interface TightLoopMessage {
   readonly ready?: true;
+  /** When it asked for a window that it then got, in milliseconds since the epoch. */
+  readonly askedAt?: number;
   /** How often it has called, once it is done. */
   readonly calls?: number;
   /** A warning of the library. */
@@ -20,12 +24,22 @@ export interface TightLoopMessage {
 }
 
 const { address, task } = workerTask<TightLoopTask>();
-const reporter = reporterOn(address, {
-  windowMs: task.windowMs,
-  // A starved machine must not look like a Redis that is away.
-  redis: { timeoutMs: 5_000 },
-  log: { warn: (warned) => void tell({ warned }) },
-});
+const log = { warn: (warned: string) => void tell({ warned }) };
+// A starved machine must not look like a Redis that is away.
+const patient = { keyPrefix: address.keyPrefix, timeoutMs: 5_000, log };
+const throttle = redisThrottle(address.redisUrl as string, patient);
+const told: ThrottleAdapter = {
+  ...throttle,
+  async acquire(keys, windowMs) {
+    const askedAt = Date.now();
+    const waits = await throttle.acquire(keys, windowMs);
+    if (waits.includes(0)) void tell({ askedAt });
+    return waits;
+  },
+};
+const { databaseUrl, rabbitmqUrl } = address;
+const options = optionsOn(address, { windowMs: task.windowMs, log });
+const reporter = createProgressReporter(databaseUrl, told, rabbitmqUrl, options);
 await waitForGo();
 
 const callsPerTurn = 1_000;
@@ -34,8 +48,12 @@ const workMs = 10;
 const begin = performance.now();
 let calls = 0;
 let restedAt = begin;
-for (let elapsed = 0; elapsed < task.durationMs; elapsed = performance.now() - begin) {
-  const percent = (task.last - 1) * (elapsed / task.durationMs);
+let ends = false;
+void once(process, "message").then(() => {
+  ends = true;
+});
+while (!ends) {
+  const percent = Math.min(task.last - 1, (performance.now() - begin) / 300);
   for (let i = 0; i < callsPerTurn; i++) void reporter.progress(task.jobId, percent, "working");
   calls += callsPerTurn;
   if (performance.now() - restedAt < workMs) await nextTurn();
