@@ -91,8 +91,12 @@ test("64 kB made to be slow take no longer than 64 kB of anything", () => {
     "token=".repeat(11_000),
   ];
   for (const text of hostile) {
-    const began = performance.now();
-    messageOf(["token"], text);
-    expect(performance.now() - began).toBeLessThan(200);
+    const tookMs = () => {
+      const began = performance.now();
+      messageOf(["token"], text);
+      return performance.now() - began;
+    };
+    // What is slow by itself is slow each time, a machine that is busy is not.
+    expect(Math.min(tookMs(), tookMs(), tookMs())).toBeLessThan(200);
   }
 });
