@@ -6,6 +6,7 @@ import type { StageAddress } from "../guarantees/stage-address.js";
 import { reporterOn } from "../guarantees/workers/reporter-on.js";
 import { eventually } from "../support/eventually.js";
 import { startLiveWorker } from "./start-live-worker.js";
+import { patient } from "./workers/patient.js";
 
 let stage: Stage;
 
@@ -24,7 +25,7 @@ async function using<T>(
   work: (reporter: ProgressReporter) => Promise<T>,
   options: ReporterOptions = { watchPollMs: never },
 ): Promise<T> {
-  const reporter = reporterOn(address, { ...silent, ...options });
+  const reporter = reporterOn(address, { ...silent, ...patient, ...options });
   try {
     return await work(reporter);
   } finally {

@@ -14,7 +14,8 @@ const { address, task } = workerTask<TakesJobsTask>();
 const pool = new pg.Pool({ connectionString: address.databaseUrl });
 const redis = new Redis(address.redisUrl as string);
 const amqp = await connect(address.rabbitmqUrl as string);
-const reporter = createProgressReporter(pool, redis, amqp, optionsOn(address));
+// A starved machine must not look like a Redis that is away, which the worker would say.
+const reporter = createProgressReporter(pool, redis, amqp, optionsOn(address, { redis: { timeoutMs: 5_000 } }));
 const { startJob, progress, forceProgress, completeJob, failJob } = reporter;
 
 const channel = await amqp.createChannel();

@@ -1,6 +1,7 @@
 import type { ReporterOptions, WorkerProgressError } from "worker-progress";
 import { reporterOn } from "../../guarantees/workers/reporter-on.js";
 import { tell, workerTask } from "../../guarantees/workers/worker-task.js";
+import { patient } from "./patient.js";
 
 /** What a worker of these tests does. */
 export interface LiveTask {
@@ -19,7 +20,7 @@ export interface LiveMessage {
 }
 
 const { address, task } = workerTask<LiveTask>();
-const reporter = reporterOn(address, task.options);
+const reporter = reporterOn(address, { ...patient, ...task.options });
 const job = await reporter.startJob(task.jobId);
 job.signal.addEventListener("abort", () => {
   const { code } = job.signal.reason as WorkerProgressError;
