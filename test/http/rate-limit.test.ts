@@ -2,6 +2,7 @@ import { Redis } from "ioredis";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import type { Authorize } from "../../src/http/authorization.js";
 import type { RateLimitOptions } from "../../src/http/rate-limit.js";
+import { watch } from "../engine/engine-on.js";
 import { eventually } from "../support/eventually.js";
 import { privateRedis, redisUrl, testKeyPrefix } from "../support/servers.js";
 import { tcpProxy } from "../support/tcp-proxy.js";
@@ -24,6 +25,8 @@ async function connected(url: string): Promise<Redis> {
 
 const byKey = (request: Request) => request.headers.get("x-api-key") ?? "anybody";
 const limit = { points: 3, durationSeconds: 60, key: byKey };
+/** For a Redis that is there, however busy the machine is. */
+const patient = { ...limit, timeoutMs: 10_000 };
 
 function limited(rateLimit: RateLimitOptions, warnings: string[] = [], authorize: Authorize = () => true) {
   const source = new FakeJobs();
@@ -36,6 +39,12 @@ function limited(rateLimit: RateLimitOptions, warnings: string[] = [], authorize
   return { source, get: (key: string, path = "123") => ask(handler, path, { headers: { "x-api-key": key } }) };
 }
 
+/** Lets no second of a quota pass but those that a test lets pass. */
+function standingClock(): void {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
 async function statuses(times: number, get: () => Promise<Response>): Promise<readonly number[]> {
   const answered: number[] = [];
   for (let i = 0; i < times; i++) answered.push((await get()).status);
@@ -43,6 +52,7 @@ async function statuses(times: number, get: () => Promise<Response>): Promise<re
 }
 
 test("each caller has a quota, and hears what is left of it", async () => {
+  standingClock();
   const { source, get } = limited(limit);
   const first = await get("a");
   expect(first.headers.get("ratelimit-policy")).toBe('"jobs";q=3;w=60');
@@ -50,15 +60,13 @@ test("each caller has a quota, and hears what is left of it", async () => {
   expect(await statuses(2, () => get("a"))).toEqual([200, 200]);
   const refused = await get("a");
   expect([refused.status, (await bodyOf(refused)).code]).toEqual([429, "RATE_LIMITED"]);
-  expect(refused.headers.get("ratelimit")).toMatch(/^"jobs";r=0;t=(60|59)$/);
-  expect(refused.headers.get("retry-after")).toMatch(/^(60|59)$/);
+  expect([refused.headers.get("ratelimit"), refused.headers.get("retry-after")]).toEqual(['"jobs";r=0;t=60', "60"]);
   expect(source.asked).toHaveLength(3);
   expect((await get("b")).status).toBe(200);
 });
 
 test("whoever is refused is sent away for a second or more, never for none", async () => {
-  vi.useFakeTimers({ toFake: ["Date"] });
-  onTestFinished(() => void vi.useRealTimers());
+  standingClock();
   const { get } = limited(limit);
   await statuses(3, () => get("a"));
   for (const [passed, seconds] of [
@@ -102,7 +110,7 @@ test.each([
 
 test("through Redis several processes count as one", async () => {
   const keyPrefix = testKeyPrefix();
-  const rateLimit = { ...limit, keyPrefix };
+  const rateLimit = { ...patient, keyPrefix };
   const [one, two] = [
     limited({ ...rateLimit, redis: await connected(redisUrl()) }),
     limited({ ...rateLimit, redis: await connected(redisUrl()) }),
@@ -118,7 +126,7 @@ test("through Redis several processes count as one", async () => {
 test("a caller's key of any length takes little room", async () => {
   const keyPrefix = testKeyPrefix();
   const redis = await connected(redisUrl());
-  const { get } = limited({ ...limit, keyPrefix, redis });
+  const { get } = limited({ ...patient, keyPrefix, redis });
   expect((await get("x".repeat(10_000))).status).toBe(200);
   expect((await redis.keys(`${keyPrefix}*`))[0]?.length).toBeLessThan(200);
 });
@@ -128,7 +136,7 @@ test("a Redis that dies refuses nobody: each process counts for itself, which is
   try {
     const redis = await connected(server.url);
     const warnings: string[] = [];
-    const { get } = limited({ ...limit, redis, timeoutMs: 50 }, warnings);
+    const { get } = limited({ ...patient, redis }, warnings);
     expect(await statuses(1, () => get("a"))).toEqual([200]);
     await server.kill();
     expect(await statuses(5, () => get("a"))).toEqual([200, 200, 200, 429, 429]);
@@ -147,13 +155,21 @@ test("a Redis that hangs holds one request of a second up, for timeoutMs", async
   const proxy = await tcpProxy(redisUrl());
   try {
     const redis = await connected(`redis://127.0.0.1:${proxy.port}`);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    onTestFinished(() => void vi.useRealTimers());
     const warnings: string[] = [];
-    const { get } = limited({ ...limit, keyPrefix: testKeyPrefix(), redis, timeoutMs: 800 }, warnings);
+    const { get } = limited({ ...limit, points: 5, keyPrefix: testKeyPrefix(), redis, timeoutMs: 800 }, warnings);
     expect(await statuses(1, () => get("a"))).toEqual([200]);
     proxy.blackhole();
-    const start = performance.now();
-    expect(await statuses(5, () => get("a"))).toEqual([200, 200, 200, 429, 429]);
-    expect(performance.now() - start).toBeLessThan(1_600);
+    for (const next of [200, 429]) {
+      const held = watch(get("a"));
+      await vi.advanceTimersByTimeAsync(799);
+      expect(held.value).toBeUndefined();
+      await vi.advanceTimersByTimeAsync(1);
+      expect(held.value?.status).toBe(200);
+      expect(await statuses(2, () => get("a"))).toEqual([200, next]);
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
     expect(warnings).toEqual(["Rate limits hold per process while Redis is out of reach"]);
   } finally {
     await proxy.close();
@@ -185,7 +201,7 @@ test("a Redis that connects when it is first asked is asked", async () => {
   const keyPrefix = testKeyPrefix();
   const redis = new Redis(redisUrl(), { lazyConnect: true });
   clients.push(redis);
-  const { get } = limited({ ...limit, keyPrefix, redis, timeoutMs: 5_000 });
+  const { get } = limited({ ...patient, keyPrefix, redis });
   expect((await get("a")).status).toBe(200);
   expect(await redis.keys(`${keyPrefix}*`)).toEqual([`${keyPrefix}:a`]);
 });
