@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createConnection, createServer } from "node:net";
 import { type ChannelModel, connect } from "amqplib";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { newEvents } from "../adapters/new-event.js";
 import { eventually } from "../support/eventually.js";
 import { rabbitmqUrl } from "../support/servers.js";
@@ -39,12 +39,24 @@ test("a source that fails is asked again after waits that double, and complained
 });
 
 test("a source that never answers is given up after connectTimeoutMs, and asked again", async () => {
-  let asked = 0;
-  const source = () => (++asked === 1 ? new Promise<ChannelModel>(() => {}) : connect(rabbitmqUrl()));
-  const consumer = stage.consumer({ handler, connectTimeoutMs: 2_000 }, source);
-  await consumer.start();
-  expect(asked).toBe(2);
-  expect(stage.log.lines.join()).toContain("no answer came within 2000 ms");
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const asked = gate();
+  const answers = [() => new Promise<ChannelModel>(() => {}), () => connect(rabbitmqUrl())];
+  const source = () => {
+    asked.open();
+    return (answers.shift() as (typeof answers)[number])();
+  };
+  const consumer = stage.consumer({ handler, connectTimeoutMs: 600_000 }, source);
+  const starting = consumer.start();
+  await asked.opened;
+  await vi.advanceTimersByTimeAsync(599_999);
+  expect(stage.log.lines).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(stage.log.lines.join()).toContain("no answer came within 600000 ms");
+  await vi.advanceTimersByTimeAsync(200);
+  await starting;
+  expect(answers).toEqual([]);
 });
 
 test("a connection that its server never answers is let go", async () => {

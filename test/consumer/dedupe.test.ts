@@ -3,7 +3,6 @@ import { CamelCasePlugin, Kysely, PostgresDialect, sql, type Transaction } from 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type EventDedupe, inbox, memoryMarks, redisMarks } from "../../src/consumer/index.js";
 import { quietPool } from "../adapters/postgres-subject.js";
-import { eventually } from "../support/eventually.js";
 import { redisUrl, type TestDatabase, testDatabase, testKeyPrefix } from "../support/servers.js";
 import { gate } from "./consumer-stage.js";
 
@@ -106,9 +105,13 @@ test("numbers that make no sense are refused", async () => {
 
 describe("redisMarks", () => {
   test("takes an event over from a consumer that died in its effect, when the lock has run out", async () => {
-    const [dedupe, key] = [redisMarks(redis, { keyPrefix, lockMs: 100 }), newKey()];
-    void dedupe.once(key, () => new Promise(() => {}), never);
-    await eventually(async () => expect(await redis.exists(`${keyPrefix}:erp:${key.eventId}`)).toBe(1));
+    const [dedupe, key, begun] = [redisMarks(redis, { keyPrefix, lockMs: 100 }), newKey(), gate()];
+    const effect = async () => {
+      begun.open();
+      await new Promise(() => {});
+    };
+    void dedupe.once(key, effect, never);
+    await begun.opened;
     expect(await dedupe.once(key, async () => {}, never)).toBe("done");
   });
 
