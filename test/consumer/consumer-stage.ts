@@ -1,4 +1,5 @@
 import { type ChannelModel, connect, type GetMessage, type Options } from "amqplib";
+import { expect } from "vitest";
 import { rabbitmqPublisher } from "../../src/adapters/rabbitmq/index.js";
 import { createEventConsumer, type EventConsumer, type EventConsumerOptions } from "../../src/consumer/index.js";
 import type { JobEvent } from "../../src/domain/event.js";
@@ -24,6 +25,8 @@ export interface Stage {
   /** The next dead letter, once there is one. */
   deadLetter(): Promise<GetMessage>;
   waiting(queue: string): Promise<number>;
+  /** Until the broker hands events to nobody: what nobody has acknowledged waits in the queue again. */
+  untilUnread(): Promise<void>;
   readonly connection: ChannelModel;
   dispose(): Promise<void>;
 }
@@ -75,6 +78,7 @@ export async function openStage(url = rabbitmqUrl()): Promise<Stage> {
         return message;
       }),
     waiting: async (name) => (await channel.checkQueue(name)).messageCount,
+    untilUnread: () => eventually(async () => expect((await channel.checkQueue(queue)).consumerCount).toBe(0)),
     async dispose() {
       await Promise.all(consumers.map((consumer) => consumer.stop({ deadlineMs: 100 })));
       await Promise.all([plain.close(), enveloped.close()]);

@@ -54,8 +54,9 @@ async function takenOver({ dedupe, prefetch, moment }: Case) {
 
     await stage.publish(events);
     const first = await start({ eventId: struck, moment });
-    const [{ signal }, second] = await Promise.all([first.exit, first.exit.then(() => start(null))]);
-    expect(signal).toBe("SIGKILL");
+    expect((await first.exit).signal).toBe("SIGKILL");
+    await stage.untilUnread();
+    const second = await start(null);
     const before = await effectsOf(struck);
     await second.message((message) => message === "consuming");
     await eventually(
