@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { createProgressReporter } from "../../src/create-progress-reporter.js";
 import { toNodeHandler } from "../../src/http/node-handler.js";
 import type { ProgressReporter } from "../../src/reporter/progress-reporter.js";
@@ -18,12 +18,14 @@ type Stage = () => Promise<{ readonly worker: ProgressReporter; readonly api: Pr
 // Starting one takes seconds: all tests share it.
 const reporter = createProgressReporter(null, null, null, { windowMs: 50 });
 endings.push(() => reporter.close());
+beforeAll(() => reporter.migrate());
 const embedded: Stage = async () => ({ worker: reporter, api: reporter });
 
 const onServers: Stage = async () => {
   const database = await testDatabase();
   endings.push(() => database.drop());
-  const redis = { keyPrefix: testKeyPrefix() };
+  // Else a pause of the process drops a live update, and watchers read again after ten seconds of silence.
+  const redis = { keyPrefix: testKeyPrefix(), timeoutMs: 10_000 };
   const open = () => {
     const reporter = createProgressReporter(database.url, redisUrl(), null, { windowMs: 50, redis });
     endings.push(() => reporter.close());
