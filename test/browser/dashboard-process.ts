@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { startWorker, type WorkerExit } from "../support/child-process.js";
 import { eventually } from "../support/eventually.js";
-import { freePort } from "../support/free-port.js";
+import { freePort, untilRefused } from "../support/free-port.js";
 
 /** Where the dashboard and the workers meet. */
 export interface Backstage {
@@ -23,13 +23,23 @@ export interface DashboardProcess {
 /** The server that a user starts. */
 export const dashboardServer = new URL("../../examples/dashboard/server.ts", import.meta.url);
 
-/** Starts the dashboard, on `port` where one is given, and waits until it answers. */
-export async function startDashboard(backstage: Backstage, port?: number): Promise<DashboardProcess> {
+/** What else there is to say of a dashboard. */
+export interface DashboardOptions {
+  /** @default a free one */
+  readonly port?: number;
+  readonly args?: readonly string[];
+}
+
+/** Starts the dashboard and waits until it answers. */
+export async function startDashboard(
+  backstage: Backstage,
+  { port, args = [] }: DashboardOptions = {},
+): Promise<DashboardProcess> {
   const taken = port ?? (await freePort());
   const url = `http://127.0.0.1:${taken}/`;
   const { databaseUrl, redisUrl } = backstage;
   const env = { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, RABBITMQ_URL: "", PORT: String(taken) };
-  const child = await startWorker(dashboardServer, { env });
+  const child = await startWorker(dashboardServer, { args, env });
   let ended = "";
   void child.exit.then(({ stderr }) => {
     ended = stderr || "without a word";
@@ -38,13 +48,16 @@ export async function startDashboard(backstage: Backstage, port?: number): Promi
     async () => {
       if (ended === "") expect((await fetch(url)).status).toBe(200);
     },
-    { timeoutMs: 20_000, everyMs: 50 },
+    { timeoutMs: 40_000, everyMs: 50 },
   );
   if (ended !== "") throw new Error(`The dashboard ended: ${ended}`);
   const stop = async (signal: NodeJS.Signals) => {
     child.kill(signal);
     return child.exit;
   };
-  const kill = async () => void (await stop("SIGKILL"));
+  const kill = async () => {
+    await stop("SIGKILL");
+    await untilRefused(taken);
+  };
   return { url, port: taken, kill, end: () => stop("SIGTERM"), [Symbol.asyncDispose]: kill };
 }

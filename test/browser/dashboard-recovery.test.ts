@@ -41,7 +41,7 @@ test("the page of a killed server recovers by itself, and no bar goes backwards"
   await untilShown(async () => expect(await problem.textContent()).toBe("Not cancelled: the server is out of reach"));
   const bornMeanwhile = await scene.job("render");
 
-  await using _restarted = await startDashboard(scene, killed.port);
+  await using _restarted = await startDashboard(scene, { port: killed.port });
   await untilShown(async () => expect(await connection.textContent()).toBe("Live"));
   await page.locator(`#active #job-${bornMeanwhile}`).waitFor();
   worker.tell({ kind: "report", percent: 80 });
@@ -74,7 +74,7 @@ test("a page that a proxy answered with 502 meanwhile recovers too", async () =>
   proxy.close();
   proxy.closeAllConnections();
   await once(proxy, "close");
-  await using _restarted = await startDashboard(scene, killed.port);
+  await using _restarted = await startDashboard(scene, { port: killed.port });
   const worker = await scene.worker(job);
   worker.tell({ kind: "report", percent: 30 });
   const bar = page.getByRole("progressbar", { name: `model ${job}` });

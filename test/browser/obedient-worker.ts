@@ -14,7 +14,9 @@ export type Order =
 export type Told = { readonly kind: "started" } | { readonly kind: "ended"; readonly by: string };
 
 const { databaseUrl, redisUrl, jobId } = JSON.parse(process.argv[2] ?? "") as Backstage & { readonly jobId: string };
-const reporter = createProgressReporter(databaseUrl, redisUrl, null, { windowMs: 500 });
+// Else a pause of this process drops a live update, and the page is told after ten seconds of silence.
+const redis = { timeoutMs: 10_000 };
+const reporter = createProgressReporter(databaseUrl, redisUrl, null, { windowMs: 500, redis });
 const orders: Order[] = [];
 let arrived = Promise.withResolvers<void>();
 process.on("message", (order: Order) => {
