@@ -9,6 +9,8 @@ export interface CourseWorker {
   enter(phase: Phase): Promise<void>;
   /** Waits until the phase has lasted so long, and something was reported and changed in it. */
   last(ms: number): Promise<void>;
+  /** Resolves when its process has had a turn. */
+  answer(): Promise<void>;
   /** Stops reporting and answers what was accepted last, by job. */
   pause(): Promise<Readonly<Record<string, Accepted>>>;
   resume(): void;
@@ -48,6 +50,7 @@ export async function startCourseWorker(
     process: worker,
     enter: async (phase) => void (await order({ phase }, ({ entered }) => entered === phase)),
     last: async (lastMs) => void (await order({ lastMs }, ({ over }) => over !== undefined)),
+    answer: async () => void (await order({ answer: true }, ({ answered }) => answered === true)),
     async pause() {
       const { paused } = await order({ pause: true }, (message) => message.paused !== undefined);
       return paused as NonNullable<typeof paused>;

@@ -22,6 +22,7 @@ export interface CourseTask {
 export type CourseOrder =
   | { readonly phase: Phase }
   | { readonly lastMs: number }
+  | { readonly answer: true }
   | { readonly pause: true }
   | { readonly resume: true }
   | { readonly takeConnections: boolean }
@@ -58,6 +59,8 @@ export interface CourseMessage {
   readonly entered?: Phase;
   /** The phase has lasted as long as it was to, and something was awaited and changed in it. */
   readonly over?: Phase;
+  /** It was asked for an answer, and had its turn. */
+  readonly answered?: true;
   /** Nothing more is reported: what was accepted last, by job. */
   readonly paused?: Readonly<Record<string, Accepted>>;
   readonly connectionsTaken?: boolean;

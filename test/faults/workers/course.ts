@@ -28,6 +28,7 @@ await say({ ready: true });
 async function obey(order: CourseOrder): Promise<void> {
   if ("phase" in order) await begin(order.phase);
   else if ("lastMs" in order) await last(order.lastMs);
+  else if ("answer" in order) await say({ answered: true });
   else if ("pause" in order) await pause();
   else if ("resume" in order) door.open();
   else if ("takeConnections" in order) {
