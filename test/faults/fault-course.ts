@@ -28,14 +28,16 @@ export interface FaultPlan {
   inject(scene: Scene, worker: CourseWorker): void | Promise<void>;
   /** Mends it, and resolves when the server takes work again. */
   heal(scene: Scene, worker: CourseWorker): void | Promise<void>;
-  /** What the worker warns of when it has noticed that the server is back, for which it may take its time: it reports until then. */
-  readonly untilWarned?: string;
+  /** What the worker warns of when it has noticed the fault, and that it is over, for which it may take its time: each lasts until then. */
+  readonly noticed?: { readonly away: string; readonly back: string };
 }
 
 /** What came of a fault. */
 export interface FaultCourse {
   readonly worker: FinishedWorker;
   readonly warnings: readonly string[];
+  /** Those between the injection and the healing. */
+  readonly warnedMeanwhile: readonly string[];
   /** Why it warned. */
   readonly reasons: readonly string[];
   readonly stored: Stored;
@@ -71,13 +73,21 @@ export async function runFaultCourse(plan: FaultPlan): Promise<FaultCourse> {
   const passing = [scene.passingJobIds, ...Array.from({ length: plan.companions ?? 0 }, () => [])];
   const all = await Promise.all(passing.map((jobIds) => startReporting(scene, plan, epoch, jobIds)));
   const [worker] = all as [CourseWorker];
+  const saidLast = () => worker.warnings().findLast((warning) => Object.values(plan.noticed ?? {}).includes(warning));
   await using pace = watchPace(scene, all);
   await worker.last(healthyMs);
 
   await Promise.all(all.map((each) => each.enter("fault")));
+  const before = worker.warnings().length;
   await plan.inject(scene, worker);
+  const injected = worker.warnings().length;
+  if (plan.noticed !== undefined) {
+    const { away } = plan.noticed;
+    await eventually(() => expect([saidLast(), ...worker.warnings().slice(before)]).toContain(away));
+  }
   await Promise.all(all.map((each) => each.last(plan.holdMs ?? 1_000)));
   const newest = await Promise.all(all.map((each) => each.pause()));
+  const warnedMeanwhile = worker.warnings().slice(injected);
   await plan.heal(scene, worker);
   const mended = performance.now();
   await untilRecovered(scene, newest);
@@ -86,8 +96,7 @@ export async function runFaultCourse(plan: FaultPlan): Promise<FaultCourse> {
   await Promise.all(all.map((each) => each.enter("after")));
   for (const each of all) each.resume();
   await worker.last(healthyMs);
-  const { untilWarned } = plan;
-  if (untilWarned !== undefined) await eventually(() => expect(worker.warnings()).toContain(untilWarned));
+  if (plan.noticed !== undefined) await eventually(() => expect(saidLast()).toBe(plan.noticed?.back));
   // Whoever closes writes what is open, whatever the window says.
   const writes = await countWrites(scene, windowMs);
   await pace.stop();
@@ -96,6 +105,7 @@ export async function runFaultCourse(plan: FaultPlan): Promise<FaultCourse> {
   const course: FaultCourse = {
     worker: finished,
     warnings: worker.warnings(),
+    warnedMeanwhile,
     reasons: worker.reasons(),
     stored: await auditStored(scene),
     writes,
