@@ -31,6 +31,8 @@ const noticed = {
 
 /** A row that somebody else holds is no outage, however slow the machine, and a change outlasts every cut. */
 const patient = { storageTimeoutMs: 10_000, changeTimeoutMs: 10_000, postgres: { statementTimeoutMs: 20_000 } };
+/** Nor does a statement give up waiting for a row while the test has something to do first. */
+const steadfast = { ...patient, postgres: { ...patient.postgres, lockTimeoutMs: 15_000 } };
 
 // A change whose answer was lost may have landed: trying it again finds the job finished.
 const expected: ReadonlySet<string> = new Set([
@@ -116,7 +118,7 @@ test("cut before the statement arrives: nothing of it is stored, and it is made 
 test("cut after COMMIT, before its answer: it is recognised as stored and has one event", async () => {
   const course = await run({
     fault: "connection cut after COMMIT, before its answer",
-    task: { options: patient },
+    task: { options: steadfast },
     holdMs: 0,
     async inject(scene) {
       await inRounds(3, async () => {
@@ -284,13 +286,21 @@ async function untilChanged({ stage }: Scene, timeoutMs = 10_000): Promise<void>
 
 /** Holds a start until nobody hears its answer: it reads its job first, so replies must not be lost before. */
 async function loseAnswerOfStart({ stage, network }: Scene): Promise<void> {
-  await using foreign = await openForeignSession(stage.address.databaseUrl);
-  // Not the next to be begun: its start may be under way.
-  const { rows } = await stage.db.query<{ id: string }>(
-    "select id::text from worker_progress_jobs where attempts = 0 order by worker_progress_jobs.id offset 1 limit 1",
-  );
-  const [{ id }] = rows as [{ id: string }];
-  await foreign.lock(id);
+  await using opened = new AsyncDisposableStack();
+  const { foreign, id } = await eventually(async () => {
+    // Not the next to be begun: its start may be under way.
+    const { rows } = await stage.db.query<{ id: string }>(
+      "select id::text from worker_progress_jobs where attempts = 0 order by worker_progress_jobs.id offset 1 limit 1",
+    );
+    const [{ id }] = rows as [{ id: string }];
+    await using session = new AsyncDisposableStack();
+    const foreign = session.use(await openForeignSession(stage.address.databaseUrl));
+    await foreign.lock(id);
+    // Whoever was held up meanwhile has locked one that is begun.
+    expect(await stage.row(id)).toMatchObject({ attempts: 0 });
+    opened.use(session.move());
+    return { foreign, id };
+  });
   await foreign.untilWaitedFor();
   network.databaseUrl.dropReplies();
   await foreign.commit();
