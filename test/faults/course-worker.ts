@@ -13,6 +13,8 @@ export interface CourseWorker {
   answer(): Promise<void>;
   /** Stops reporting and answers what was accepted last, by job. */
   pause(): Promise<Readonly<Record<string, Accepted>>>;
+  /** Stops reporting, beginning and ending jobs; resolves when no call is under way. */
+  rest(): Promise<void>;
   resume(): void;
   /** Takes every connection of the worker's own pool away, or gives them back. */
   takeConnections(take: boolean): Promise<void>;
@@ -55,6 +57,7 @@ export async function startCourseWorker(
       const { paused } = await order({ pause: true }, (message) => message.paused !== undefined);
       return paused as NonNullable<typeof paused>;
     },
+    rest: async () => void (await order({ rest: true }, ({ rested }) => rested === true)),
     resume: () => worker.send({ resume: true } satisfies CourseOrder),
     async takeConnections(take) {
       await order({ takeConnections: take }, ({ connectionsTaken }) => connectionsTaken === take);

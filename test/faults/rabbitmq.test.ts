@@ -51,7 +51,12 @@ test("cut with unconfirmed messages: what may have arrived comes again under the
       await eventually(() => expect(outside.deliveries.length).toBeGreaterThan(0));
       network.rabbitmqUrl.dropReplies();
     },
-    async heal({ network }) {
+    async heal({ stage, outside, network }) {
+      await eventually(async () => {
+        const { rows } = await stage.db.query<{ event_id: string }>("select event_id from worker_progress_outbox");
+        const waiting = rows.map(({ event_id }) => event_id);
+        expect(outside.deliveries.filter(({ messageId }) => waiting.includes(messageId))).not.toEqual([]);
+      });
       network.rabbitmqUrl.cut();
       await network.rabbitmqUrl.accept();
     },
@@ -70,6 +75,11 @@ test("nack: an event that a full queue refuses is published again until it is ta
       await administer(rabbitmqUrl, async (channel) => {
         await channel.assertQueue(queue, { maxLength: 1, arguments: { "x-overflow": "reject-publish" } });
         await channel.bindQueue(queue, outboundExchange, "");
+      });
+      const { outside } = scene;
+      await eventually(() => {
+        const ids = outside.deliveries.map(({ messageId }) => messageId);
+        expect(new Set(ids).size).toBeLessThan(ids.length);
       });
     },
     heal: ({ stage }) =>
@@ -111,8 +121,13 @@ test('unroutable, "drop": events are let go and counted, which is said once', as
 test("the exchange deleted: it is declared again by whoever publishes next", async () => {
   const course = await run({
     fault: "exchange deleted",
-    async inject({ stage: { address } }) {
-      await administer(address.rabbitmqUrl, (channel) => channel.deleteExchange(address.eventsExchange));
+    // With nothing on its way: what is routed as the bindings go has no queue, and is let go.
+    async inject({ stage }, worker) {
+      await worker.rest();
+      await untilNoneWaits(stage);
+      const { rabbitmqUrl, eventsExchange } = stage.address;
+      await administer(rabbitmqUrl, (channel) => channel.deleteExchange(eventsExchange));
+      worker.resume();
     },
     heal: () => {},
   });
@@ -159,9 +174,9 @@ describe("a broker of its own", () => {
     const course = await run({
       fault: "blocked by a memory alarm",
       instead: { rabbitmqUrl: broker.url },
-      // Blocked for longer than a confirm may take.
-      task: { options: { rabbitmq: { confirmTimeoutMs: 1_000 } } },
-      holdMs: 2_000,
+      // Blocked for longer than a confirm may take, for which a broker that is only slow has time.
+      task: { options: { rabbitmq: { confirmTimeoutMs: 3_000 } } },
+      holdMs: 4_000,
       inject: async () => void (await broker.ctl("set_vm_memory_high_watermark", "0.000001")),
       heal: async () => void (await broker.ctl("set_vm_memory_high_watermark", "0.8")),
     });
@@ -202,7 +217,7 @@ describe("a broker of its own", () => {
       instead: { rabbitmqUrl: broker.url.replace("guest:guest", "guest:s3cr3t") },
       // With nothing on its way, so that the reason that is given is the login and not the cut.
       inject: async ({ stage, network }, worker) => {
-        await worker.pause();
+        await worker.rest();
         await untilNoneWaits(stage);
         await broker.ctl("change_password", "guest", "another");
         network.rabbitmqUrl.cut();

@@ -24,6 +24,7 @@ export type CourseOrder =
   | { readonly lastMs: number }
   | { readonly answer: true }
   | { readonly pause: true }
+  | { readonly rest: true }
   | { readonly resume: true }
   | { readonly takeConnections: boolean }
   | { readonly finish: true };
@@ -63,6 +64,8 @@ export interface CourseMessage {
   readonly answered?: true;
   /** Nothing more is reported: what was accepted last, by job. */
   readonly paused?: Readonly<Record<string, Accepted>>;
+  /** No call is under way. */
+  readonly rested?: true;
   readonly connectionsTaken?: boolean;
   /** A warning of the library. */
   readonly warned?: string;

@@ -1,4 +1,4 @@
-import { setTimeout as pace } from "node:timers/promises";
+import { setTimeout as pace, setImmediate as turn } from "node:timers/promises";
 import { letGo, tell, workerTask } from "../../guarantees/workers/worker-task.js";
 import type { Accepted, CourseMessage, CourseOrder, CourseTask, Phase } from "./course-messages.js";
 import { courseReporter } from "./course-reporter.js";
@@ -16,6 +16,7 @@ const seen = new SeenLog();
 const door = new Door();
 const accepted: Record<string, Accepted> = {};
 const outstanding = new Set<Promise<unknown>>();
+const passing = new Set<Promise<unknown>>();
 let call = 0;
 let finishing = false;
 
@@ -30,6 +31,7 @@ async function obey(order: CourseOrder): Promise<void> {
   else if ("lastMs" in order) await last(order.lastMs);
   else if ("answer" in order) await say({ answered: true });
   else if ("pause" in order) await pause();
+  else if ("rest" in order) await rest();
   else if ("resume" in order) door.open();
   else if ("takeConnections" in order) {
     await takeConnections(order.takeConnections);
@@ -53,6 +55,16 @@ async function pause(): Promise<void> {
   door.close();
   while (outstanding.size > 0) await Promise.all(outstanding);
   await say({ paused: accepted });
+}
+
+async function rest(): Promise<void> {
+  door.close();
+  do {
+    await Promise.all([...outstanding, ...passing]);
+    // Whoever waited for one call may make another.
+    await turn();
+  } while (outstanding.size > 0 || passing.size > 0);
+  await say({ rested: true });
 }
 
 async function finish(): Promise<void> {
@@ -80,7 +92,7 @@ async function passJobsOn(): Promise<void> {
     if (finishing) return;
     await door.passed();
     await insist(() => startJob(jobId));
-    await seen.awaited(seen.call(() => progress(jobId, 30, "passing")));
+    await seen.awaited(pass(seen.call(() => progress(jobId, 30, "passing"))));
     await door.passed();
     await seen.awaited(report(task.steadyJobIds[turn % task.steadyJobIds.length] as string));
     if (turn % 2 === 0) await insist(() => completeJob(jobId, { turn }));
@@ -104,7 +116,12 @@ function report(jobId: string) {
 
 /** Calls until the change is stored, or refused for good, as it is when the answer of the try before was lost. */
 async function insist(change: () => Promise<unknown>): Promise<void> {
-  while ((await seen.change(change)) === "STORAGE_UNAVAILABLE") await door.passed();
+  while ((await pass(seen.change(change))) === "STORAGE_UNAVAILABLE") await door.passed();
+}
+
+function pass<T>(call: Promise<T>): Promise<T> {
+  passing.add(call);
+  return call.finally(() => passing.delete(call));
 }
 
 function total(counts: Readonly<Record<string, number>>): number {
