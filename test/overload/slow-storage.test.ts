@@ -19,7 +19,9 @@ test("10,000 jobs reported in tight loops on a slow storage: memory is bounded, 
     args: [JSON.stringify(task)],
     nodeArgs: ["--expose-gc"],
   });
-  const { calls, longestCallMs, longestAnswerMs, lifecycleMs, heaps, unwritten } = await worker.message(() => true);
+  const { calls, longestCallMs, longestTurnMs, longestAnswerMs, lifecycleMs, heaps, unwritten } = await worker.message(
+    () => true,
+  );
   await worker.exit;
   await network.close();
 
@@ -31,7 +33,7 @@ test("10,000 jobs reported in tight loops on a slow storage: memory is bounded, 
   // However often a job is reported, one value of it is kept.
   expect((end - halfway) / jobs).toBeLessThan(500);
   expect(longestCallMs).toBeLessThan(250);
-  expect(longestAnswerMs).toBeLessThan(storageTimeoutMs + 1_000);
+  expect(longestAnswerMs).toBeLessThan(storageTimeoutMs + 1_000 + longestTurnMs);
   // A start and a completion: each waits for the statements under way, reads, and writes.
-  expect(lifecycleMs).toBeLessThan(2 * 4 * roundTripMs + 1_000);
+  expect(lifecycleMs).toBeLessThan(2 * 4 * roundTripMs + 1_000 + longestTurnMs);
 }, 60_000);
