@@ -56,6 +56,7 @@ export const courseOptions = {
   storageTimeoutMs: 10_000,
   changeTimeoutMs: 10_000,
   relay: { leaseMs: 1_000, pollMs: 100 },
+  redis: { timeoutMs: 5_000 },
 } as const;
 
 const healthyMs = 300;
