@@ -20,6 +20,8 @@ export interface RedisSentinel {
 }
 
 const name = "progress";
+/** A Sentinel that was held up for two seconds does nothing for thirty ("TILT"). */
+const patienceMs = 45_000;
 
 /** Starts the three from the installed program. */
 export async function startRedisSentinel(): Promise<RedisSentinel> {
@@ -27,27 +29,47 @@ export async function startRedisSentinel(): Promise<RedisSentinel> {
   await using started = new AsyncDisposableStack();
   const master = started.use(await startRedis(["--repl-diskless-sync-delay", "0"]));
   const replica = started.use(await startRedis(["--replicaof", "127.0.0.1", String(master.port)]));
+  // What a Sentinel does not see when it comes, it sees ten seconds later.
+  await untilReplicating(replica.url);
   const sentinel = started.use(await startSentinel(master.port));
   const asked = new Redis(sentinel.url);
   started.defer(() => asked.disconnect());
   const masterPort = async () =>
     Number(((await asked.call("sentinel", "get-master-addr-by-name", name)) as string[])[1]);
-  await eventually(async () => {
-    const replicas = (await asked.call("sentinel", "replicas", name)) as { flags: string }[] | string[][];
-    if (!JSON.stringify(replicas).includes('"ok"')) throw new Error(JSON.stringify(replicas));
-  });
+  await eventually(
+    async () => {
+      const replicas = (await asked.call("sentinel", "replicas", name)) as { flags: string }[] | string[][];
+      if (!JSON.stringify(replicas).includes('"ok"')) throw new Error(JSON.stringify(replicas));
+    },
+    { timeoutMs: patienceMs },
+  );
   const all = started.move();
   return {
     port: sentinel.port,
     name,
     async failOver() {
       await master.kill();
-      await eventually(async () => {
-        if ((await masterPort()) !== replica.port) throw new Error("the replica is not promoted yet");
-      });
+      await eventually(
+        async () => {
+          if ((await masterPort()) !== replica.port) throw new Error("the replica is not promoted yet");
+        },
+        { timeoutMs: patienceMs },
+      );
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
+}
+
+async function untilReplicating(url: string): Promise<void> {
+  const client = new Redis(url);
+  try {
+    await eventually(async () => {
+      const info = await client.info("replication");
+      if (!info.includes("master_link_status:up")) throw new Error(info);
+    });
+  } finally {
+    client.disconnect();
+  }
 }
 
 async function startSentinel(masterPort: number) {
