@@ -15,9 +15,11 @@ export interface ReportsUntilSignalledTask {
     | "asks for no helper"
     | "listens itself"
     | "listens once itself"
+    | "listens until it has heard twice"
     | "reports before the reporter closes"
     | "hangs before the reporter closes"
     | "closes one reporter after the other"
+    | "tells that it closes"
     | "runs out"
     | "closes on SIGWINCH"
     | "cannot close"
@@ -26,7 +28,7 @@ export interface ReportsUntilSignalledTask {
 
 export interface ReportsUntilSignalledMessage {
   readonly ready?: true;
-  /** The application's own listener was called. */
+  /** What the application does on the signal has begun. */
   readonly hears?: true;
   /** How often the application's own listener was called when it was done. */
   readonly heard?: number;
@@ -42,9 +44,12 @@ const [reporter] = reporters as [ProgressReporter];
 let heard = 0;
 let begun = 0;
 
+const twice = Promise.withResolvers<void>();
+
 const finishWork = async () => {
-  heard++;
+  if (++heard === 2) twice.resolve();
   await tell({ hears: true });
+  if (task.application === "listens until it has heard twice") await twice.promise;
   await new Promise((resolve) => setTimeout(resolve, 300));
   await reporter.close();
   await tell({ heard });
@@ -59,11 +64,13 @@ const runOut = async () => {
 };
 
 if (task.application === "runs out") process.once("SIGTERM", () => void runOut());
-if (task.application === "listens itself") process.on("SIGTERM", () => void finishWork());
+if (["listens itself", "listens until it has heard twice"].includes(task.application))
+  process.on("SIGTERM", () => void finishWork());
 if (task.application === "listens once itself") process.once("SIGTERM", () => void finishWork());
 
 const before = {
   "reports before the reporter closes": () => void reporter.progress(jobId, 90, "last frame"),
+  "tells that it closes": () => tell({ hears: true }),
   "hangs before the reporter closes": () => new Promise(() => {}),
   "closes one reporter after the other": () => new Promise((resolve) => setTimeout(resolve, 100 * begun++)),
 }[task.application as string];
