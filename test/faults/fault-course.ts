@@ -60,8 +60,8 @@ export const courseOptions = {
 } as const;
 
 const healthyMs = 300;
-/** Between two tries of a relay to reach its broker: the most that the library waits. */
-const longestPauseMs = 2_000;
+/** The most that the library waits between two tries to reach a server. */
+const longestPauseMs = 1_000;
 
 /**
  * Lets workers report all through a fault: healthy, broken, held, mended, measured until the newest is stored and told, and
