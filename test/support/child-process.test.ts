@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { startWorker } from "./child-process.js";
 
@@ -19,4 +20,14 @@ test("a killed worker says so, and a message it will never send is rejected", as
   worker.kill("SIGKILL");
   expect(await worker.exit).toMatchObject({ code: null, signal: "SIGKILL" });
   await expect(never).rejects.toThrow("Worker ended (SIGKILL) first");
+});
+
+test("a message to a worker that has just died is lost, and harms nobody", async () => {
+  const worker = await startWorker<{ readonly ready?: number }>(echo);
+  await worker.message((message) => message.ready !== undefined);
+  worker.kill("SIGKILL");
+  worker.send("to one that may not know yet");
+  await worker.exit;
+  worker.send("to one that is known to be dead");
+  await nextTurn();
 });

@@ -24,6 +24,7 @@ export interface WorkerProcess<Message = unknown> {
   readonly pid: number;
   /** Everything it has sent, oldest first. */
   readonly messages: readonly Message[];
+  /** What is sent to one that has died is lost. */
   send(message: unknown): void;
   /** The first message, sent already or yet to come, that `matches`. Rejects when the process ends before. */
   message(matches: (message: Message) => boolean): Promise<Message>;
@@ -63,7 +64,8 @@ export async function startWorker<Message = unknown>(
   return {
     pid: child.pid as number,
     messages,
-    send: (message) => void child.send(message as object),
+    // It may have died a moment ago: `exit` is what tells.
+    send: (message) => void child.send(message as object, () => {}),
     kill: (signal = "SIGTERM") => void child.kill(signal),
     exit,
     message(matches) {
