@@ -16,7 +16,8 @@ export interface Load extends WorkerProcess<LoadMessage> {
 
 /** Starts a worker that goes on until it is stopped, and waits until it works. */
 export async function startLoad(address: StageAddress, task: Partial<LoadTask>): Promise<Load> {
-  const whole: LoadTask = { ownJobIds: [], sharedJobIds: [], clusters: {}, options: {}, attemptMs: 700, ...task };
+  const usual = { ownJobIds: [], sharedJobIds: [], epoch: Date.now(), clusters: {}, options: {}, attemptMs: 700 };
+  const whole: LoadTask = { ...usual, ...task };
   const worker = await startWorker<LoadMessage>(new URL("./workers/load.ts", import.meta.url), {
     args: [JSON.stringify({ address, task: whole })],
   });

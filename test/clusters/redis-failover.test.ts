@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { expect, test } from "vitest";
 import { startRedisSentinel } from "../faults/redis-sentinel.js";
@@ -12,7 +13,8 @@ import type { ClusterAddresses } from "./workers/load-messages.js";
 import { reporterOnClusters } from "./workers/reporter-on-clusters.js";
 
 const windowMs = 400;
-const jitterMs = 150;
+const calmWindows = 10;
+const patience = { timeoutMs: 30_000, everyMs: 50 };
 const options = { windowMs, relay: { pollMs: 100 } };
 
 /** What happens to one arrangement of Redis. */
@@ -39,7 +41,7 @@ test("a master of a Cluster is killed: each process throttles for itself until i
       survivor.disconnect();
     },
   });
-}, 60_000);
+});
 
 test("a master behind Sentinel is killed: each process throttles for itself until its replica is promoted", async () => {
   await using sentinel = await startRedisSentinel();
@@ -48,20 +50,18 @@ test("a master behind Sentinel is killed: each process throttles for itself unti
     clusters: { sentinels: [{ host: "127.0.0.1", port: sentinel.port }] },
     failOver: () => sentinel.failOver(),
   });
-}, 60_000);
+});
 
 async function failOverUnderLoad({ name, clusters, failOver }: Failover): Promise<void> {
   await using stage = await openStage({ redisUrl: null, rabbitmqUrl: null });
   await keepJournal(stage.db);
   const sharedJobIds = await stage.jobs(30);
-  const task = { sharedJobIds, clusters, options };
-  const loads = [await startLoad(stage.address, task), await startLoad(stage.address, task)];
+  const ownJobIds = await stage.jobs(2);
+  const task = { sharedJobIds, epoch: Date.now(), clusters, options, attemptMs: 100 };
+  const loads = await Promise.all(ownJobIds.map((id) => startLoad(stage.address, { ...task, ownJobIds: [id] })));
   await using watcher = watch(stage, sharedJobIds[0] as string, clusters);
-  await eventually(() => expect(watcher.times.length).toBeGreaterThan(10));
-  // Until its client has found Redis a process throttles for itself.
-  const sharedSince = Date.now() + 2 * windowMs;
-  const before = (await journaledChanges(stage.db)).length;
-  await eventually(async () => expect((await journaledChanges(stage.db)).length).toBeGreaterThan(before + 180));
+  await eventually(() => expect(watcher.times.length).toBeGreaterThan(10), patience);
+  const sharedSince = await untilCalm(loads, Date.now());
 
   const killedAt = Date.now();
   for (const load of loads) load.fault();
@@ -69,62 +69,98 @@ async function failOverUnderLoad({ name, clusters, failOver }: Failover): Promis
   const failedOverMs = Date.now() - killedAt;
   const recoveredAt = Math.max(...(await Promise.all(loads.map(untilBack))));
   const seen = watcher.times.length;
-  await eventually(() => expect(watcher.times.length).toBeGreaterThan(seen + 10));
+  await eventually(() => expect(watcher.times.length).toBeGreaterThan(seen + 10), patience);
+  const settledAt = await untilCalm(loads, recoveredAt);
   // The end of a reporter flushes, whatever the windows.
   const stoppedAt = Date.now();
   const reports = await Promise.all(loads.map((load) => load.stop()));
   for (const load of loads) expect(await load.end()).toBe(0);
 
-  const most = (from: number, to: number) => mostWritesPerWindow(stage, from, to);
-  const settledAt = recoveredAt + 2 * windowMs;
+  const written = await writesOf(stage, sharedJobIds);
+  const [atFirst, meanwhile, afterwards] = [
+    writesPerJob(written, { from: sharedSince, to: killedAt, keepers: 1 }),
+    writesPerJob(written, { from: killedAt, to: settledAt, keepers: loads.length }),
+    writesPerJob(written, { from: settledAt, to: stoppedAt, keepers: 1 }),
+  ];
+  const times = written.map(({ at }) => at).filter((at) => at >= killedAt && at < recoveredAt);
   const figures = {
     failedOverMs,
     sharedAgainMs: recoveredAt - killedAt,
-    writePauseMs: longestPause([killedAt, ...(await writeTimes(stage, killedAt, recoveredAt)), recoveredAt]),
+    writePauseMs: longestPause([killedAt, ...times, recoveredAt]),
     liveGapMs: longestPause(watcher.times.filter((time) => time > killedAt - 1_000)),
-    writesPerWindow: [
-      await most(sharedSince, killedAt),
-      await most(killedAt, settledAt),
-      await most(settledAt, stoppedAt),
-    ],
+    writesPerJob: { atFirst, meanwhile, afterwards },
     longestOwnMs: Math.max(...reports.map(({ fault }) => fault.longestOwnMs)),
+    longestChangeMs: Math.max(...reports.map(({ fault }) => fault.longestChangeMs)),
   };
   console.log(`${name}, a master killed: ${JSON.stringify(figures)}`);
-  const [atFirst, meanwhile, afterwards] = figures.writesPerWindow;
-  expect([atFirst, afterwards]).toEqual([1, 1]);
-  expect(meanwhile).toBeLessThanOrEqual(loads.length);
-  expect(figures.writePauseMs).toBeLessThan(failedOverMs);
+  for (const { most, allowed } of [atFirst, meanwhile, afterwards]) expect(most).toBeLessThanOrEqual(allowed);
+  // What needs no window tells for how long it was the database that let nobody write.
+  expect(figures.writePauseMs).toBeLessThan(failedOverMs + figures.longestChangeMs);
   expect(await faultsIn(stage.db)).toEqual(noFaults);
   expect(watcher.percents).toEqual(watcher.percents.toSorted((a, b) => a - b));
   for (const report of reports) expectCallsReturnedAtOnce(report);
 }
 
+/** Waits until every process has shared windows through Redis for long enough to count them; answers since when. */
+async function untilCalm(loads: readonly Load[], since: number): Promise<number> {
+  return eventually(async () => {
+    // What was said while this process was held up is heard first.
+    await nextTurn();
+    // Windows taken without Redis last for one more, and what they let through may be late.
+    const from = Math.max(since, ...loads.map((load) => lastOutageOf(load) + 2 * windowMs));
+    expect(Date.now() - from).toBeGreaterThan(calmWindows * windowMs);
+    return from;
+  }, patience);
+}
+
+/** When a process had Redis back the last time. */
+function lastOutageOf(load: Load): number {
+  const back = said(load, answersAgain);
+  return back.length < said(load, outOfReach).length ? Number.POSITIVE_INFINITY : Math.max(0, ...back);
+}
+
 /** When a process has all of Redis back: windows and live updates have a connection each, and say the same when it answers. */
-function untilBack({ messages }: Load): Promise<number> {
-  const said = (words: RegExp) =>
-    messages.flatMap(({ warned }) => (warned && words.test(warned.message) ? warned : []));
+function untilBack(load: Load): Promise<number> {
   return eventually(() => {
-    const back = said(/^Redis answers again$/);
+    const back = said(load, answersAgain);
     expect(back.length).toBeGreaterThan(0);
-    expect(back).toHaveLength(said(/^Redis is out of reach: (each process|live updates are dropped)/).length);
-    return Math.max(...back.map(({ at }) => at));
-  });
+    expect(back).toHaveLength(said(load, outOfReach).length);
+    return Math.max(...back);
+  }, patience);
 }
 
-/** When any job was written. */
-async function writeTimes({ db }: Stage, from: number, to: number): Promise<number[]> {
-  const times = (await journaledChanges(db)).map(({ at }) => at.getTime());
-  return times.filter((at) => at >= from && at < to);
+const answersAgain = /^Redis answers again$/;
+const outOfReach = /^Redis is out of reach: (each process|live updates are dropped)/;
+
+/** When a process warned in such words. */
+function said({ messages }: Load, words: RegExp): readonly number[] {
+  return messages.flatMap(({ warned }) => (warned && words.test(warned.message) ? warned.at : []));
 }
 
-/** Most writes of one job within one window, less what a loaded machine may delay one of them by. */
-async function mostWritesPerWindow({ db }: Stage, from: number, to: number): Promise<number> {
-  const byJob = Map.groupBy(await journaledChanges(db), ({ job_id }) => job_id);
-  const counts = [...byJob.values()].flatMap((changes) => {
-    const times = changes.map(({ at }) => at.getTime()).filter((at) => at >= from && at < to);
-    return times.map((first) => times.filter((at) => at >= first && at < first + windowMs - jitterMs).length);
-  });
-  return Math.max(...counts);
+interface Write {
+  readonly jobId: string;
+  readonly at: number;
+}
+
+async function writesOf({ db }: Stage, jobIds: readonly string[]): Promise<readonly Write[]> {
+  const writes = (await journaledChanges(db)).map(({ job_id, at }) => ({ jobId: job_id, at: at.getTime() }));
+  return writes.filter(({ jobId }) => jobIds.includes(jobId));
+}
+
+/**
+ * Most writes of one job within a time, and how many there may be where so many keep windows of their own: the first window
+ * may have begun before, and two writes may belong to others, being late or let through while somebody turned to Redis or away.
+ */
+function writesPerJob(
+  writes: readonly Write[],
+  { from, to, keepers }: { readonly from: number; readonly to: number; readonly keepers: number },
+): { readonly most: number; readonly allowed: number } {
+  const byJob = Map.groupBy(
+    writes.filter(({ at }) => at >= from && at < to),
+    ({ jobId }) => jobId,
+  );
+  const most = Math.max(...[...byJob.values()].map(({ length }) => length));
+  return { most, allowed: keepers * (Math.ceil((to - from) / windowMs) + 3) };
 }
 
 /** Watches a job from a process that does not report on it: what it sees between two writes came through Redis. */

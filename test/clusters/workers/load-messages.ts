@@ -20,6 +20,8 @@ export interface LoadTask {
   readonly ownJobIds: readonly string[];
   /** Jobs that it reports, as others do, and never starts. */
   readonly sharedJobIds: readonly string[];
+  /** Wall-clock milliseconds from which all processes derive the percents of shared jobs, so that these rise together. */
+  readonly epoch: number;
   readonly clusters: ClusterAddresses;
   readonly options: ReporterOptions;
   /** How long an attempt takes, in milliseconds. */

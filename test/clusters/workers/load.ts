@@ -12,7 +12,6 @@ const { reporter, close } = reporterOnClusters(address, task.clusters, optionsOn
 const { startJob, progress, completeJob } = reporter;
 const seen = new SeenLog();
 const acknowledged: Acknowledged[] = [];
-const epoch = Date.now();
 let stopping = false;
 
 const loops = [...task.ownJobIds.map(workOn), reportShared()];
@@ -72,7 +71,7 @@ async function reportLast(jobId: string): Promise<boolean> {
 
 async function reportShared(): Promise<void> {
   while (!stopping) {
-    const percent = 90 * (1 - Math.exp((epoch - Date.now()) / 10_000));
+    const percent = 90 * (1 - Math.exp((task.epoch - Date.now()) / 10_000));
     for (const jobId of task.sharedJobIds) void seen.call(() => progress(jobId, percent, "shared", `at ${Date.now()}`));
     await pace(10);
   }
