@@ -48,7 +48,7 @@ test("a node is killed that the publisher is connected to and that leads the quo
   };
   console.log(`RabbitMQ, a node of three killed: ${JSON.stringify(figures)}`);
   expect(report.fault.changes).toEqual({ stored: expect.any(Number) });
-}, 90_000);
+});
 
 /** Declares a quorum queue through a node, which leads it then. */
 async function declareOn(url: string, queue: string): Promise<void> {

@@ -33,7 +33,9 @@ export interface Acknowledged {
   readonly jobId: string;
   readonly attempt: number;
   readonly change: "started" | "completed";
-  /** Milliseconds since the epoch. */
+  /** When the call was made, in milliseconds since the epoch: before that it was not stored. */
+  readonly askedAt: number;
+  /** When it had resolved. */
   readonly at: number;
 }
 

@@ -50,17 +50,20 @@ async function attempt(jobId: string): Promise<void> {
     });
     await pace(5);
   }
-  if ((await changed(() => completeJob(jobId))) === null) note(jobId, begun, "completed");
+  const askedAt = Date.now();
+  if ((await changed(() => completeJob(jobId))) === null) note(jobId, begun, "completed", askedAt);
 }
 
 /** Insists until the job is started: the storage may be away for longer than one call is tried. */
 async function start(jobId: string): Promise<number> {
   let begun = 0;
+  let askedAt = 0;
   const change = async () => {
+    askedAt = Date.now();
     begun = (await startJob(jobId)).attempt;
   };
   while ((await changed(change)) !== null) await pace(20);
-  note(jobId, begun, "started");
+  note(jobId, begun, "started", askedAt);
   return begun;
 }
 
@@ -81,6 +84,6 @@ function changed(change: () => Promise<unknown>): Promise<string | null> {
   return seen.change(change);
 }
 
-function note(jobId: string, begun: number, change: Acknowledged["change"]): void {
-  acknowledged.push({ jobId, attempt: begun, change, at: Date.now() });
+function note(jobId: string, begun: number, change: Acknowledged["change"], askedAt: number): void {
+  acknowledged.push({ jobId, attempt: begun, change, askedAt, at: Date.now() });
 }
