@@ -60,7 +60,10 @@ describe("with the authority's certificate", () => {
     const pool = new pg.Pool({ connectionString: servers.databaseUrl, ssl: { ca }, max: 3 });
     const redis = new Redis(servers.redisUrl, { tls: { ca } });
     const log = new RecordingLog();
-    const reporter = createProgressReporter(pool, redis, () => connect(servers.rabbitmqUrl, { ca }), { log });
+    const reporter = createProgressReporter(pool, redis, () => connect(servers.rabbitmqUrl, { ca }), {
+      log,
+      redis: { timeoutMs: 10_000 },
+    });
     await reporter.migrate();
     await (await reporter.startJob(await reporter.createJob())).complete();
     expect(await reporter.close()).toEqual({ unwritten: [], unpublished: false });
