@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { connect } from "amqplib";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { viaProxy } from "../guarantees/via-proxy.js";
 import { eventually } from "../support/eventually.js";
 import {
   privateRabbitmq,
@@ -78,6 +79,16 @@ describe("the demo on servers", { timeout }, () => {
     const queues = stdout.match(/worker-progress\.demo\.\w+\.(erp|tasks)/g) ?? [];
     expect(queues).toHaveLength(2);
     for (const queue of queues) expect(await queueExists(queue)).toBe(false);
+  });
+
+  test("uses a Redis that takes a moment to answer, and says nothing of it", async () => {
+    const network = await viaProxy(redisUrl());
+    network.delay(150);
+    const args = ["demo", "--seconds", "0.5", "--database-url", database.url, "--redis-url", network.url];
+    const { code, stdout, stderr } = await runProgram(args);
+    await network.close();
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).not.toContain("Redis is out of reach");
   });
 
   test("runs several jobs at the same time", async () => {

@@ -3,6 +3,9 @@ import type { ThrottleAdapter } from "../../ports/throttle.js";
 import { serverAddress } from "../server-address.js";
 import { DemoFailure } from "./demo-failure.js";
 
+// A machine that is busy starting all of this is no reason to send people away.
+const timeoutMs = 2_000;
+
 /**
  * Windows shared through a Redis that answers. The library would go on without it; whoever names a Redis in a demo wants to
  * see it used.
@@ -20,7 +23,7 @@ export async function checkedRedis(
       else warn(message);
     },
   };
-  const throttle = redisThrottle(url, { keyPrefix, log });
+  const throttle = redisThrottle(url, { keyPrefix, timeoutMs, log });
   try {
     await throttle.acquire(["check"], 1);
     checking = false;
