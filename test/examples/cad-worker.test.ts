@@ -28,7 +28,8 @@ test("the CAD worker does the job it is named on real servers, and its output is
   expect((await readFile(row.output.file, "utf8")).match(/^facet normal/gm)).toHaveLength(6962);
   expect(JSON.parse(stdout).status).toBe("completed");
   await eventually(() => expect(stage.told(row.id).at(-1)).toBe("completed 100"), patience);
-  expect(stage.told(row.id)).toContain("running 90");
+  // The export begins at 90 % in any case, which is told unless a window has ended, and been told, just before.
+  expect(stage.told(row.id)).toContainEqual(expect.stringMatching(/^running (7[5-9]|8\d|90)$/));
 
   const again = await stage.run("cad-worker.ts", [row.id], { LAYER_MS: "1" });
   expect(again.code).toBe(0);
