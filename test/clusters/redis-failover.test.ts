@@ -67,7 +67,7 @@ async function failOverUnderLoad({ name, clusters, failOver }: Failover): Promis
   for (const load of loads) load.fault();
   await failOver();
   const failedOverMs = Date.now() - killedAt;
-  const recoveredAt = Math.max(...(await Promise.all(loads.map(untilBack))));
+  const recoveredAt = Math.max(...(await Promise.all(loads.map((load) => untilBack(load, killedAt)))));
   const seen = watcher.times.length;
   await eventually(() => expect(watcher.times.length).toBeGreaterThan(seen + 10), patience);
   const settledAt = await untilCalm(loads, recoveredAt);
@@ -119,12 +119,13 @@ function lastOutageOf(load: Load): number {
   return back.length < said(load, outOfReach).length ? Number.POSITIVE_INFINITY : Math.max(0, ...back);
 }
 
-/** When a process has all of Redis back: windows and live updates have a connection each, and say the same when it answers. */
-function untilBack(load: Load): Promise<number> {
+/** When a process has all of Redis back that it lost: windows and live updates have a connection each, and say the same when it answers. */
+function untilBack(load: Load, since: number): Promise<number> {
+  const saidSince = (words: RegExp) => said(load, words).filter((at) => at >= since);
   return eventually(() => {
-    const back = said(load, answersAgain);
+    const back = saidSince(answersAgain);
     expect(back.length).toBeGreaterThan(0);
-    expect(back).toHaveLength(said(load, outOfReach).length);
+    expect(back).toHaveLength(saidSince(outOfReach).length);
     return Math.max(...back);
   }, patience);
 }
