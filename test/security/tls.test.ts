@@ -39,6 +39,9 @@ class RecordingLog {
   }
 }
 
+// One that has to close while a broker keeps it waiting leaves its lease behind, for the next to wait out.
+const waits = { closeTimeoutMs: 300, relay: { leaseMs: 1_000 } };
+
 const verified = (url: string, mode = "verify-full") => `${url}?sslmode=${mode}`;
 const byAddress = (url: string) => url.replace("localhost", "127.0.0.1");
 
@@ -110,7 +113,7 @@ describe("a certificate of an authority that is not known is refused, and that i
 
   test("RabbitMQ, and the events wait", async () => {
     const log = new RecordingLog();
-    await using reporter = createProgressReporter(plain.url, null, servers.rabbitmqUrl, { log, closeTimeoutMs: 300 });
+    await using reporter = createProgressReporter(plain.url, null, servers.rabbitmqUrl, { log, ...waits });
     await reporter.startJob(await reporter.createJob());
     await eventually(() => expect(log.reasons("publisher is away")).toHaveLength(1));
     expect(log.reasons("publisher is away")[0]).toMatch(untrusted);
@@ -147,7 +150,7 @@ describe("a certificate for another host is refused, and that is said:", () => {
     const ca = readFileSync(servers.authority.caFile, "utf8");
     const log = new RecordingLog();
     const open = () => connect(byAddress(servers.rabbitmqUrl), { ca });
-    await using reporter = createProgressReporter(plain.url, null, open, { log, closeTimeoutMs: 300 });
+    await using reporter = createProgressReporter(plain.url, null, open, { log, ...waits });
     await reporter.startJob(await reporter.createJob());
     await eventually(() => expect(log.reasons("publisher is away")).toHaveLength(1));
     expect(log.reasons("publisher is away")[0]).toMatch(anotherHost);
