@@ -29,6 +29,7 @@ export interface SoakOutcome {
 const takeOverEveryMs = 1_000;
 const drainWithinMs = 600_000;
 const stuckAfterMs = 60_000;
+const longerByMs = 60_000;
 
 /** Runs jobs and breaks servers and processes for as long as the plan says, mends all, lets everything land, and audits. */
 export async function runSoak(plan: SoakPlan, say: (line: string) => void): Promise<SoakOutcome> {
@@ -38,7 +39,7 @@ export async function runSoak(plan: SoakPlan, say: (line: string) => void): Prom
   await processes.start();
   say(`${plan.processes} workers run ${plan.jobs} jobs for ${plan.lastsMs / 1_000} s, seed ${plan.seed}`);
 
-  const over = AbortSignal.timeout(plan.lastsMs);
+  const over = endOf(plan, servers);
   const takingOver = takeJobsOver(servers, processes, over);
   const faults = await injectFaults(servers, processes, plan, random, over, say);
   await takingOver;
@@ -64,6 +65,23 @@ export async function runSoak(plan: SoakPlan, say: (line: string) => void): Prom
     endings: ended.length,
     deliveries: deliveriesOf(processes.consumers),
   };
+}
+
+/** Fires when the time is over, or later, when enough has happened. */
+function endOf({ lastsMs, atLeast }: SoakPlan, { db }: SoakServers): AbortSignal {
+  const end = new AbortController();
+  const latest = performance.now() + lastsMs + longerByMs;
+  const select = "select count(*)::int as events from event_journal";
+  const look = async () => {
+    const stored = await db.query<{ events: number }>(select).then(
+      ({ rows }) => rows[0]?.events ?? 0,
+      () => 0,
+    );
+    if (stored > atLeast.events || performance.now() > latest) end.abort();
+    else setTimeout(() => void look(), 100);
+  };
+  setTimeout(() => void look(), lastsMs);
+  return end.signal;
 }
 
 /** Every second somebody begins a job anew that another process may be running. */

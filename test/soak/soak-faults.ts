@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "../support/eventually.js";
 import type { SeededRandom } from "./seeded-random.js";
+import type { SoakPlan } from "./soak-plan.js";
 import type { SoakProcesses } from "./soak-processes.js";
 import type { SoakServer, SoakServers } from "./soak-servers.js";
 
@@ -20,11 +21,11 @@ interface Fault {
   run(): Promise<void>;
 }
 
-/** Breaks one thing after the other, chosen by the seed, until `signal` fires; everything is mended then. */
+/** Breaks one thing after the other, chosen by the seed, until `signal` fires and enough was broken; everything is mended then. */
 export async function injectFaults(
   servers: SoakServers,
   processes: SoakProcesses,
-  plan: { readonly faultPauseMs: readonly [number, number]; readonly holdMs: number },
+  plan: Pick<SoakPlan, "faultPauseMs" | "holdMs" | "atLeast">,
   random: SeededRandom,
   signal: AbortSignal,
   say: (line: string) => void,
@@ -36,9 +37,10 @@ export async function injectFaults(
     ...processFaults(processes, () => sleep(random.between(plan.holdMs, plan.holdMs * 3))),
   ];
   const done: DoneFault[] = [];
-  while (!signal.aborted) {
+  const isOver = () => signal.aborted && done.length >= plan.atLeast.faults;
+  while (!isOver()) {
     await sleep(random.between(...plan.faultPauseMs), undefined, { signal }).catch(() => {});
-    if (signal.aborted) break;
+    if (isOver()) break;
     const chosen = choose(faults, random);
     await Promise.all(chosen.map((fault) => fault.run()));
     const name = chosen.map((fault) => fault.name).join(" + ");

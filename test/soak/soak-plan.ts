@@ -3,6 +3,8 @@ import { parseArgs } from "node:util";
 /** How a soak runs; times in milliseconds. A seed gives the same choices, not the same interleaving. */
 export interface SoakPlan {
   readonly lastsMs: number;
+  /** It goes on for longer, by a minute at most, until more events than these were stored and as many faults done. */
+  readonly atLeast: { readonly events: number; readonly faults: number };
   readonly seed: number;
   /** Worker processes. The first two are never killed, so that their memory can be watched. */
   readonly processes: number;
@@ -35,6 +37,7 @@ export function planFrom(args: readonly string[]): SoakPlan {
   const lastsMs = positive("minutes", values.minutes) * 60_000;
   return {
     lastsMs,
+    atLeast: { events: 0, faults: 0 },
     seed: positive("seed", values.seed),
     processes: positive("processes", values.processes),
     jobs: positive("jobs", values.jobs),

@@ -5,6 +5,7 @@ test("a short soak with a fault every second or two breaks no promise", async ()
   const outcome = await runSoak(
     {
       lastsMs: 10_000,
+      atLeast: { events: 60, faults: 2 },
       seed: 20_240_120,
       processes: 3,
       jobs: 60,
