@@ -5,6 +5,9 @@ import type { Listener } from "../guarantees/listener.js";
 import { eventually } from "../support/eventually.js";
 import type { Acknowledged, LoadReport } from "./workers/load-messages.js";
 
+/** For what takes as long as many changes take: how many come about in a second is up to the machine. */
+export const patience = { timeoutMs: 30_000, everyMs: 50 } as const;
+
 /** Waits until the last report of every job is stored. */
 export async function untilLastIsStored(db: pg.Pool, jobIds: readonly string[]): Promise<void> {
   await eventually(async () => {
@@ -13,7 +16,7 @@ export async function untilLastIsStored(db: pg.Pool, jobIds: readonly string[]):
       [jobIds],
     );
     expect(rows).toEqual(jobIds.map((id) => ({ id, status: "running", progress: 97, step: "last" })));
-  });
+  }, patience);
 }
 
 /** The events that were ever stored, per job, in the order of their commits. */
@@ -34,7 +37,7 @@ export async function expectConsistent(
   await eventually(async () => {
     const arrivals = [...listener.firstArrivals()].map(([jobId, ids]) => [jobId, ids.filter(known)] as const);
     expect(new Map(arrivals)).toEqual(await storedEvents(db));
-  });
+  }, patience);
   expect(await faultsIn(db)).toEqual(noFaults);
 }
 
@@ -61,14 +64,11 @@ export async function lostChanges(
 
 /** Waits until jobs are completed again after a fault; answers the longest time in which nothing was stored, in milliseconds. */
 export async function untilWorkGoesOn(db: pg.Pool, since: number): Promise<number> {
-  return eventually(
-    async () => {
-      const later = (await journaledChanges(db)).filter(({ at }) => at.getTime() >= since);
-      expect(later.filter(({ new_status }) => new_status === "completed").length).toBeGreaterThan(10);
-      return longestPause([since, ...later.map(({ at }) => at.getTime())]);
-    },
-    { timeoutMs: 20_000, everyMs: 50 },
-  );
+  return eventually(async () => {
+    const later = (await journaledChanges(db)).filter(({ at }) => at.getTime() >= since);
+    expect(later.filter(({ new_status }) => new_status === "completed").length).toBeGreaterThan(10);
+    return longestPause([since, ...later.map(({ at }) => at.getTime())]);
+  }, patience);
 }
 
 /** The longest time between two of them, in milliseconds. */

@@ -9,7 +9,7 @@ import { optionsOn } from "../guarantees/stage-address.js";
 import { eventually } from "../support/eventually.js";
 import { type PrivatePgbouncer, startPgbouncer } from "../support/private-pgbouncer.js";
 import { testDatabase } from "../support/servers.js";
-import { expectCallsReturnedAtOnce, expectConsistent, untilLastIsStored } from "./audit.js";
+import { expectCallsReturnedAtOnce, expectConsistent, patience, untilLastIsStored } from "./audit.js";
 import { startLoad } from "./load.js";
 
 const serverConnections = 2;
@@ -41,7 +41,7 @@ test("two processes report, change and relay through two connections of the serv
   );
   await eventually(async () => expect((await bouncer.admin("show clients")).length).toBeGreaterThanOrEqual(8));
   for (const load of loads) load.fault();
-  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(300));
+  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(300), patience);
   const reports = await Promise.all(loads.map((load) => load.stop()));
   await untilLastIsStored(stage.db, jobIds);
   await expectConsistent(stage.db, listener);

@@ -12,6 +12,7 @@ import {
   expectCallsReturnedAtOnce,
   expectConsistent,
   lostChanges,
+  patience,
   storedEvents,
   untilLastIsStored,
   untilWorkGoesOn,
@@ -34,7 +35,7 @@ test("a synchronous standby that is promoted under load has every change that wa
     { ...stage.address, databaseUrl: onBoth(stage.address.databaseUrl, standby) },
     { ownJobIds: jobIds, options },
   );
-  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(60));
+  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(60), patience);
   // A standby that its URL names first is no outage.
   expect(load.messages.flatMap(({ warned }) => warned ?? [])).toEqual([]);
 
@@ -75,12 +76,12 @@ test("an asynchronous standby that is promoted under load lacks what it had not 
     options: { ...options, windowMs: 3_000 },
     attemptMs: 15_000,
   });
-  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(60));
+  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(60), patience);
 
   await untilRunningOn(standby.url, slowIds);
   replication.blackhole();
   const arrived = listener.deliveries.length;
-  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(arrived + 60));
+  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(arrived + 60), patience);
   await untilWritten(stage.db, slowIds);
   load.fault();
   const killedAt = Date.now();
@@ -138,7 +139,7 @@ async function untilWritten(db: pg.Pool, jobIds: readonly string[]): Promise<voi
   await eventually(async () => {
     const written = (await journaledChanges(db)).slice(since).map(({ job_id }) => job_id);
     expect(written).toEqual(expect.arrayContaining([...jobIds]));
-  });
+  }, patience);
 }
 
 function closing<T extends { close(): Promise<void> }>(opened: T): T & AsyncDisposable {

@@ -6,7 +6,7 @@ import { openStage } from "../guarantees/stage.js";
 import { eventually } from "../support/eventually.js";
 import { startRabbitmqCluster } from "../support/private-rabbitmq-cluster.js";
 import { arrivalTimes } from "./arrival-times.js";
-import { expectCallsReturnedAtOnce, expectConsistent, longestPause, untilLastIsStored } from "./audit.js";
+import { expectCallsReturnedAtOnce, expectConsistent, longestPause, patience, untilLastIsStored } from "./audit.js";
 import { startLoad } from "./load.js";
 
 test("a node is killed that the publisher is connected to and that leads the quorum queue: every event arrives, in order", async () => {
@@ -24,13 +24,13 @@ test("a node is killed that the publisher is connected to and that leads the quo
     options: { windowMs: 100, relay: { pollMs: 100 } },
   });
   using arrivals = arrivalTimes(listener);
-  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(60));
+  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(60), patience);
 
   load.fault();
   const killedAt = Date.now();
   await cluster.nodes[0]?.kill();
   const arrived = listener.deliveries.length;
-  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(arrived + 100), { timeoutMs: 30_000 });
+  await eventually(() => expect(listener.deliveries.length).toBeGreaterThan(arrived + 100), patience);
   const report = await load.stop();
   await untilLastIsStored(stage.db, jobIds);
   await expectConsistent(stage.db, listener);

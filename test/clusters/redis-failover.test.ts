@@ -7,14 +7,13 @@ import { openStage, type Stage } from "../guarantees/stage.js";
 import { optionsOn } from "../guarantees/stage-address.js";
 import { eventually } from "../support/eventually.js";
 import { startRedisCluster } from "../support/private-redis-cluster.js";
-import { expectCallsReturnedAtOnce, longestPause } from "./audit.js";
+import { expectCallsReturnedAtOnce, longestPause, patience } from "./audit.js";
 import { type Load, startLoad } from "./load.js";
 import type { ClusterAddresses } from "./workers/load-messages.js";
 import { reporterOnClusters } from "./workers/reporter-on-clusters.js";
 
 const windowMs = 400;
 const calmWindows = 10;
-const patience = { timeoutMs: 30_000, everyMs: 50 };
 const options = { windowMs, relay: { pollMs: 100 } };
 
 /** What happens to one arrangement of Redis. */
