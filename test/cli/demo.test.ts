@@ -83,7 +83,7 @@ describe("the demo on servers", { timeout }, () => {
 
   test("uses a Redis that takes a moment to answer, and says nothing of it", async () => {
     const network = await viaProxy(redisUrl());
-    network.delay(150);
+    network.delay(110);
     const args = ["demo", "--seconds", "0.5", "--database-url", database.url, "--redis-url", network.url];
     const { code, stdout, stderr } = await runProgram(args);
     await network.close();

@@ -4,7 +4,7 @@ import { serverAddress } from "../server-address.js";
 import { DemoFailure } from "./demo-failure.js";
 
 // A machine that is busy starting all of this is no reason to send people away.
-const timeoutMs = 2_000;
+const timeoutMs = 5_000;
 
 /**
  * Windows shared through a Redis that answers. The library would go on without it; whoever names a Redis in a demo wants to
