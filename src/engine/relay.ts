@@ -119,27 +119,34 @@ export class Relay implements EventDelivery {
     }
     // None may still be under way when the relay begins again.
     await Promise.allSettled(inFlight);
-    stopRenewing();
+    await stopRenewing();
     if (end !== "held elsewhere") await outbox.release(owner).catch(() => {});
     return end;
   }
 
-  /** Keeps the lease while a slow publisher has what was claimed: another relay would publish it as well. */
-  #renewLease(): CancelTimer {
+  /**
+   * Keeps the lease while a slow publisher has what was claimed: another relay would publish it as well. Answers how to stop,
+   * which takes until no claim is under way that would take the lease again after it was given up.
+   */
+  #renewLease(): () => Promise<unknown> {
     const { outbox, clock, owner, leaseMs } = this.#options;
     let cancel: CancelTimer;
+    let renewed: Promise<unknown> = Promise.resolve();
     const renewLater = () => {
       cancel = clock.schedule(
         leaseMs / 3,
         () => {
           renewLater();
-          outbox.claim({ owner, leaseMs, after: null, limit: 0 }).catch(() => {});
+          renewed = Promise.allSettled([renewed, outbox.claim({ owner, leaseMs, after: null, limit: 0 })]);
         },
         false,
       );
     };
     renewLater();
-    return () => cancel();
+    return () => {
+      cancel();
+      return renewed;
+    };
   }
 
   /** Claims, publishes and acknowledges with several claims under way. Publishing starts in claim order, so it stays in order. */

@@ -258,6 +258,23 @@ describe("several relays", () => {
     await clock.advance(0);
     expect(idsOf(publisher.arrivals)).toEqual(["a1"]);
   });
+
+  test("do not wait out a lease that its holder was renewing as it finished", async () => {
+    const { clock, outbox, publisher, commit } = relayOn({}, { leaseMs: 9_000 });
+    publisher.gate.close();
+    commit("a1");
+    await clock.advance(0);
+    const claim = outbox.claim.bind(outbox);
+    let renew = () => {};
+    outbox.claim = (request) => new Promise((resolve) => (renew = () => resolve(claim(request))));
+    await clock.advance(3_000);
+    outbox.claim = claim;
+    publisher.gate.open();
+    await clock.advance(0);
+    renew();
+    await clock.advance(0);
+    expect([outbox.waiting, outbox.holder]).toEqual([[], null]);
+  });
 });
 
 describe("events that no queue is bound for", () => {
