@@ -1,8 +1,10 @@
+import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createProgressReporter, type ProgressReporter } from "../../src/index.js";
 import { RecordingLog } from "../engine/engine-on.js";
 import { eventually } from "../support/eventually.js";
 import { freePort } from "../support/free-port.js";
+import { startPgbouncer } from "../support/private-pgbouncer.js";
 import { type TestDatabase, testDatabase } from "../support/servers.js";
 import { tcpProxy } from "../support/tcp-proxy.js";
 
@@ -45,6 +47,22 @@ describe("a URL that names several hosts", () => {
     await network.refuse();
     await job.complete();
     expect(await reporter.getJob(job.id)).toMatchObject({ status: "completed" });
+    await network.close();
+  });
+
+  test("leads past a pooler whose server is away, which still takes connections", async () => {
+    const network = await tcpProxy(database.url);
+    const url = new URL(database.url);
+    url.port = String(network.port);
+    await using pooler = await startPgbouncer(url.href);
+    const others = new pg.Pool({ connectionString: pooler.url, query_timeout: 200 });
+    others.on("error", () => {});
+    await others.query("select");
+    await network.refuse();
+    await eventually(() => expect(others.query("select")).rejects.toThrow("server login has been failing"));
+    await using reporter = onPorts(pooler.port, port());
+    expect(await reporter.findStalled({ olderThanMs: 60_000 })).toEqual([]);
+    await others.end();
     await network.close();
   });
 

@@ -3,8 +3,8 @@ import type { ClientConfig, Client as PgClient, PoolConfig } from "pg";
 type OnConnected = ((error: Error) => void) | ((error: null, client: PgClient) => void);
 
 /**
- * The part of a pool's options that connects to whichever host takes writes: one that cannot be reached or is a standby gives
- * the turn to the next, as with `target_session_attrs=read-write`.
+ * The part of a pool's options that connects to whichever host takes writes: one that cannot be reached or asked, as
+ * a pooler without its server, or is a standby gives the turn to the next, as with `target_session_attrs=read-write`.
  * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-MULTIPLE-HOSTS
  */
 export function hostsInTurn(Client: typeof import("pg").Client, urls: readonly string[]): PoolConfig {
@@ -38,14 +38,17 @@ export function hostsInTurn(Client: typeof import("pg").Client, urls: readonly s
   return {
     Client: ClientInTurn,
     verify: (client, done) => {
-      client.query<{ transaction_read_only: string }>("show transaction_read_only").then(({ rows: [row] }) => {
-        if (row?.transaction_read_only !== "on") {
-          turns.delete(client);
-          return done();
-        }
+      const useless = (error: Error) => {
         passOn(client);
-        done(Object.assign(new Error("No host takes writes"), { code: "25006" }));
-      }, done);
+        done(error);
+      };
+      client.query<{ transaction_read_only: string }>("show transaction_read_only").then(({ rows: [row] }) => {
+        if (row?.transaction_read_only === "on") {
+          return useless(Object.assign(new Error("No host takes writes"), { code: "25006" }));
+        }
+        turns.delete(client);
+        done();
+      }, useless);
     },
   };
 }
