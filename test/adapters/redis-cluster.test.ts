@@ -1,5 +1,5 @@
 import { Cluster, Redis } from "ioredis";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { redisDedupe, redisThrottle } from "../../src/adapters/redis/index.js";
 import { keySlot } from "../../src/adapters/redis/key-slot.js";
 import { dedupeConformance, throttleConformance } from "../../src/conformance/index.js";
@@ -115,7 +115,7 @@ test("slots are those of the server", async () => {
   }
 });
 
-/** So that only asking every master shows that one is lost, until the others notice after a second. */
+/** So that only asking every master shows that the first is lost, until the others notice after a second. */
 function prefixTriedOnASurvivor(): string {
   const prefix = testKeyPrefix();
   return keySlot(`${prefix}:throttle:try`) > 16_384 / 3 ? prefix : prefixTriedOnASurvivor();
@@ -129,6 +129,27 @@ function asTimePasses(assertions: () => void | Promise<void>): Promise<void> {
   };
   return eventually(passing, { timeoutMs: 20_000, everyMs: 20 });
 }
+
+test("a Cluster is not used while one of its masters says that it is not whole", async () => {
+  const warnings: string[] = [];
+  const log = { warn: (message: string) => void warnings.push(message) };
+  const tries = vi.spyOn(cluster, "duplicate");
+  const options = { log, timeoutMs: 1_000, retryMs: 10 };
+  const throttle = redisThrottle(cluster, { keyPrefix: prefixTriedOnASurvivor(), ...options });
+  const first = new Redis({ ...servers.nodes[0] });
+  const state = async () => /cluster_state:(\w+)/.exec(await first.cluster("INFO"))?.[1];
+  await first.cluster("DELSLOTS", 0);
+  await eventually(async () => expect(await state()).toBe("fail"));
+  await throttle.acquire(["a"], longMs);
+  // ioredis asks a node of its choice, too: by then it has chosen each.
+  await eventually(() => expect(tries.mock.calls.length).toBeGreaterThan(5));
+  expect(warnings).toEqual([expect.stringContaining("Redis is out of reach")]);
+  await first.cluster("ADDSLOTS", 0);
+  await eventually(() => expect(warnings.at(-1)).toBe("Redis answers again"));
+  tries.mockRestore();
+  first.disconnect();
+  await throttle.close();
+});
 
 test("a Cluster that lost a master is answered for locally within the time allowed, and used again when it is whole", async () => {
   const keyPrefix = prefixTriedOnASurvivor();

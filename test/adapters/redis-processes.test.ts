@@ -56,3 +56,13 @@ test("a URL without ioredis installed is an outage that says once, before anythi
   expect(worker.messages).toEqual([{ warnings }, { warnings, waits: [0, 0] }]);
   expect(await worker.exit).toMatchObject({ code: 0, stderr: "" });
 });
+
+test("a client of the caller's needs no ioredis to be installed", async () => {
+  const worker = await startWorker(fixture, {
+    args: [redisUrl(), testKeyPrefix(), "copy"],
+    env: { WITHOUT_PACKAGES: "ioredis" },
+    nodeArgs: ["--import", without.href],
+  });
+  expect(await worker.message(() => true)).toEqual({ waits: [0, 0], warnings: [] });
+  expect(await worker.exit).toMatchObject({ code: 0, stderr: "" });
+});

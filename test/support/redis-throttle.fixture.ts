@@ -1,9 +1,9 @@
-import { redisThrottle } from "../../src/adapters/redis/index.js";
+import { type RedisClient, redisThrottle } from "../../src/adapters/redis/index.js";
 
 const [url = "", keyPrefix = "", task] = process.argv.slice(2);
 const timeoutMs = task === "compete" ? 10_000 : 200;
 const warnings: unknown[] = [];
-const throttle = redisThrottle(url, {
+const throttle = redisThrottle(task === "copy" ? await clientOfNoPackage() : url, {
   keyPrefix,
   timeoutMs,
   log: { warn: (...warning) => void warnings.push(warning) },
@@ -42,8 +42,17 @@ switch (task) {
     tellWait();
     await throttle.close();
     break;
+  case "copy":
+    process.send?.({ waits: await throttle.acquire(["a", "b"], 1_000), warnings });
+    break;
   case "missing":
     while (warnings.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     process.send?.({ warnings });
     process.send?.({ waits: await throttle.acquire(["a", "b"], 1_000), warnings });
+}
+
+/** As of iovalkey: a client that fits, where the package ioredis is not installed. */
+async function clientOfNoPackage(): Promise<RedisClient> {
+  const { Redis } = await import(new URL("../../node_modules/ioredis/built/index.js", import.meta.url).href);
+  return new Redis(url, { lazyConnect: true });
 }

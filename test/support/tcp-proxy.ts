@@ -31,6 +31,8 @@ export interface TcpProxy {
   readonly held: number;
   /** How many bytes of replies have not. */
   readonly heldReplies: number;
+  /** How many replies, or parts of one, were dropped. */
+  readonly droppedReplies: number;
   close(): Promise<void>;
 }
 
@@ -55,6 +57,7 @@ interface Pair {
 
 class BreakableProxy implements TcpProxy {
   port = 0;
+  droppedReplies = 0;
   readonly #target: URL;
   readonly #pairs = new Set<Pair>();
   #server: Server | null = null;
@@ -140,7 +143,10 @@ class BreakableProxy implements TcpProxy {
     const pair = { client, server, requests: new Pipe(server), replies: new Pipe(client) };
     this.#pairs.add(pair);
     client.on("data", (chunk) => this.#pass(pair.requests, chunk));
-    server.on("data", (chunk) => this.#mode.kind !== "dropReplies" && this.#pass(pair.replies, chunk));
+    server.on("data", (chunk) => {
+      if (this.#mode.kind === "dropReplies") this.droppedReplies++;
+      else this.#pass(pair.replies, chunk);
+    });
     client.on("end", () => this.#end(pair.requests));
     server.on("end", () => this.#end(pair.replies));
     for (const socket of [client, server]) {

@@ -11,7 +11,6 @@ export interface RedisConnectionClient {
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "connect" | "end", listener: () => void): unknown;
   on(event: "message", listener: (channel: string, payload: string) => void): unknown;
-  quit(): Promise<unknown>;
   disconnect(): void;
 }
 
@@ -51,7 +50,7 @@ export function channelOf(client: RedisConnectionClient, name: string): string {
 export function isRedisSource(value: unknown): value is RedisSource {
   if (typeof value === "string") return /^rediss?:\/\//i.test(value);
   if (typeof value !== "object" || value === null) return false;
-  return ["duplicate", "call", "connect", "disconnect", "quit"].every(
+  return ["duplicate", "call", "connect", "disconnect"].every(
     (method) => typeof (value as Record<string, unknown>)[method] === "function",
   );
 }

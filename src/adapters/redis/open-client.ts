@@ -67,11 +67,6 @@ export async function importIoredis() {
   }
 }
 
-/** Whether an error says that a package is to be installed, which no retry changes. */
-export function isMissingDependency(error: unknown): boolean {
-  return error instanceof WorkerProgressError && error.code === "MISSING_DEPENDENCY";
-}
-
 async function fromUrl(url: string): Promise<RedisClient> {
   return new (await importIoredis())(url, failFast) as RedisClient;
 }

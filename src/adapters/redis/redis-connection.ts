@@ -1,10 +1,9 @@
 import { answerWithin } from "./answer-within.js";
 import { isCluster, type RedisClusterClient, type RedisConnectionClient, type RedisSource } from "./client-types.js";
-import { importIoredis, isMissingDependency, openClient } from "./open-client.js";
+import { importIoredis, openClient } from "./open-client.js";
 import type { RedisSettings } from "./redis-options.js";
 
 const leastConnectMs = 1_000;
-const quitTimeoutMs = 200;
 
 /** How a connection is tried out, and what an operator is told while there is none. */
 export interface ConnectionUse {
@@ -23,13 +22,14 @@ export class RedisConnection {
   readonly #settings: RedisSettings;
   readonly #use: ConnectionUse;
   #client: RedisConnectionClient | null = null;
-  /** The try that is under way, with the client it opens. Never rejects. */
+  /** The try that is under way. Never rejects. */
   #opening: Promise<void> | null = null;
+  /** What the last try opened, whatever has become of it. */
   #candidate: RedisConnectionClient | null = null;
   #retryTimer: NodeJS.Timeout | undefined;
   #reason: unknown = null;
   #outage = false;
-  #closing: Promise<void> | null = null;
+  #closed = false;
 
   constructor(source: RedisSource, settings: RedisSettings, use: ConnectionUse) {
     this.#source = source;
@@ -40,8 +40,7 @@ export class RedisConnection {
 
   /** Asks Redis within the time allowed; null when it is out of reach. */
   async ask<T>(question: (client: RedisConnectionClient) => Promise<T>): Promise<T | null> {
-    if (this.#closing !== null) return null;
-    if (this.#client === null && !this.#outage) await answerWithin(this.#connectMs, this.#open()).catch(() => {});
+    if (this.#client === null && !this.#outage) await this.#open();
     const client = this.#client;
     if (client === null) return this.#noticeOutage();
     try {
@@ -52,10 +51,10 @@ export class RedisConnection {
     }
   }
 
-  /** Closes the connection. Idempotent. */
-  close(): Promise<void> {
-    this.#closing ??= this.#shut();
-    return this.#closing;
+  /** Closes the connection, once what it was asked has been sent. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#candidate?.disconnect();
   }
 
   /** Says early what to install, rather than at the first call of a worker. */
@@ -77,40 +76,38 @@ export class RedisConnection {
   }
 
   async #tryToOpen(): Promise<void> {
-    let client: RedisConnectionClient | null = null;
+    this.#reason = null;
     try {
-      client = await openClient(this.#source);
+      const client = await openClient(this.#source);
+      if (this.#closed) return;
       this.#candidate = client;
-      await this.#connect(client);
+      await answerWithin(this.#connectMs, this.#connect(client));
       this.#client = client;
       this.#noticeRecovery();
     } catch (error) {
-      client?.disconnect();
+      this.#candidate?.disconnect();
       this.#reason ??= error;
-      if (!isMissingDependency(this.#reason)) this.#retryLater();
-    } finally {
-      this.#candidate = null;
+      this.#retryLater();
     }
   }
 
   async #connect(client: RedisConnectionClient): Promise<void> {
-    this.#reason = null;
     client.on("error", (error) => {
       this.#reason ??= error;
     });
     client.on("end", () => this.#lose(client, new Error("connection closed")));
-    await answerWithin(this.#connectMs, client.connect());
-    await this.#inTime(isCluster(client) ? requireWhole(client) : Promise.resolve());
-    await this.#inTime(this.#use.tryOut(client));
-    if (this.#closing !== null) throw new Error("closed");
+    await client.connect();
+    await answerWithin(this.#settings.timeoutMs, this.#tryOut(client));
+  }
+
+  async #tryOut(client: RedisConnectionClient): Promise<void> {
+    // First, since it connects to every master: until then ioredis puts off each command of a Cluster by 100 ms.
+    if (isCluster(client)) await requireWhole(client);
+    await this.#use.tryOut(client);
   }
 
   get #connectMs(): number {
     return Math.max(leastConnectMs, this.#settings.timeoutMs);
-  }
-
-  #inTime<T>(work: Promise<T>): Promise<T> {
-    return answerWithin(this.#settings.timeoutMs, work);
   }
 
   #lose(client: RedisConnectionClient, error: unknown): void {
@@ -122,14 +119,13 @@ export class RedisConnection {
   }
 
   #retryLater(): void {
-    if (this.#closing !== null) return;
-    clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => void this.#open(), this.#settings.retryMs);
     this.#retryTimer.unref();
   }
 
   #noticeOutage(): null {
-    if (this.#outage || this.#closing !== null) return null;
+    // A call that failed late may find another connection in use.
+    if (this.#client !== null || this.#outage || this.#closed) return null;
     this.#outage = true;
     const reason = this.#reason instanceof Error ? this.#reason.message : "no connection yet";
     this.#settings.log.warn(`Redis is out of reach: ${this.#use.meanwhile}`, { reason });
@@ -141,16 +137,6 @@ export class RedisConnection {
     if (!this.#outage) return;
     this.#outage = false;
     this.#settings.log.warn("Redis answers again");
-  }
-
-  async #shut(): Promise<void> {
-    clearTimeout(this.#retryTimer);
-    this.#candidate?.disconnect();
-    await this.#opening;
-    const client = this.#client;
-    this.#client = null;
-    if (client === null) return;
-    await answerWithin(quitTimeoutMs, client.quit()).catch(() => client.disconnect());
   }
 }
 

@@ -9,7 +9,7 @@ import {
   type RedisSource,
 } from "./client-types.js";
 import { LiveChannel } from "./live-channel.js";
-import { isMissingDependency, openClient, openNode } from "./open-client.js";
+import { openClient, openNode } from "./open-client.js";
 import type { RedisSettings } from "./redis-options.js";
 import { SubscribeQueue } from "./subscribe-queue.js";
 
@@ -101,7 +101,7 @@ export class RedisSubscriber {
       noticeReason(error);
       this.#noticeOutage(reason);
       this.#failures++;
-      if (!isMissingDependency(error)) this.#retryLater();
+      this.#retryLater();
     } finally {
       for (const candidate of this.#candidates.splice(0)) candidate.disconnect();
     }
