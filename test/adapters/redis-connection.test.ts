@@ -112,6 +112,19 @@ test.each([
   },
 );
 
+test("a Redis that connects but takes no writes is given up after the time allowed for an answer", async () => {
+  await using server = await privateRedis();
+  const client = new Redis(server.url);
+  await client.call("client", "pause", 60_000, "write");
+  const first = watch(throttleAt(server.url).acquire(["a"], longMs));
+  await eventually(async () => expect(await client.info("clients")).toContain("blocked_clients:1"));
+  await elapse(timeoutMs - 1);
+  expect(first.value).toBeUndefined();
+  await elapse(1);
+  expect(first.value).toEqual([0]);
+  await client.quit();
+});
+
 test("a Redis that resets every connection is tried again after a pause, not at once", async () => {
   let tries = 0;
   const url = await serverThat((socket) => {
@@ -220,21 +233,20 @@ describe("closing", () => {
     const { throttle, made } = watchedBehindProxy();
     await throttle.acquire(["a"], longMs);
     await throttle.close();
-    // What is due when it closes finds that it has, and tries no more.
-    await elapse(retryMs);
     const before = made().length;
     await elapse(4 * retryMs);
     expect(made()).toHaveLength(before);
   });
 
   test("leaves windows of this process to answer from, and no connection", async () => {
-    const throttle = behindProxy();
+    const { throttle, made } = watchedBehindProxy();
     await throttle.acquire(["a"], longMs);
     await throttle.close();
     await eventually(() => expect(proxy.connections).toBe(0));
     expect((await throttle.acquire(["a"], longMs))[0]).toBeGreaterThan(0);
     expect(await throttle.acquire(["b"], longMs)).toEqual([0]);
-    expect([proxy.connections, warnings.length]).toEqual([0, 0]);
+    await elapse(4 * retryMs);
+    expect([made().length, proxy.connections, warnings]).toEqual([1, 0, []]);
   });
 
   test("in the middle of an outage ends the tries", async () => {

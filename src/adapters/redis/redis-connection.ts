@@ -67,12 +67,13 @@ export class RedisConnection {
     }
   }
 
-  #open(): Promise<void> {
+  async #open(): Promise<void> {
+    if (this.#closed) return;
     clearTimeout(this.#retryTimer);
     this.#opening ??= this.#tryToOpen().finally(() => {
       this.#opening = null;
     });
-    return this.#opening;
+    await this.#opening;
   }
 
   async #tryToOpen(): Promise<void> {
